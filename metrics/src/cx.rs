@@ -1,0 +1,230 @@
+//! What a metric sees, and how it asks its judge.
+
+use crate::judge::{JudgeSlot, Message, no_judge};
+use crate::{AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField, Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How often a reply that is not what was asked is asked again.
+const RE_ASKS: usize = 2;
+
+/// All that a metric may see. New fields never break a metric.
+#[non_exhaustive]
+pub struct EvalCx<'a> {
+    /// The case, or the component's own case.
+    pub case: &'a TestCase,
+    /// Every observed call of the whole case.
+    pub trace: &'a Trace,
+    /// The component's span, where the expectation is about a component.
+    pub span: Option<&'a Span>,
+    asker: &'a Asker,
+}
+
+/// A reply that was read as what was asked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Answer<T> {
+    /// The value.
+    pub value: T,
+    /// The reply that it was read from.
+    pub reply: Reply,
+}
+
+impl<'a> EvalCx<'a> {
+    /// A context; the runner makes one for every measurement.
+    pub fn new(case: &'a TestCase, trace: &'a Trace, span: Option<&'a Span>, asker: &'a Asker) -> Self {
+        Self { case, trace, span, asker }
+    }
+
+    /// The field as text, or the error that names the metric and says how to set the field.
+    pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
+        self.case.field(field).ok_or_else(|| MissingField { metric: metric.name().to_string(), field: field.name() }.into())
+    }
+
+    /// Asks the judge and reads the reply as `T`. A reply that is not what was asked is asked again, up to twice, with
+    /// the reason; what remains is an error with the raw text.
+    pub async fn ask<T: DeserializeOwned>(&self, prompt: Prompt) -> Result<Answer<T>> {
+        self.ask_checked(prompt, |_| Ok(())).await
+    }
+
+    /// As [`ask`](Self::ask), with a check of the value; its error is what the judge is told when asked again.
+    pub async fn ask_checked<T: DeserializeOwned>(&self, prompt: Prompt, check: impl Fn(&T) -> Result<(), String> + Send + Sync) -> Result<Answer<T>> {
+        let mut prompt = prompt;
+        for attempt in 0.. {
+            let reply = self.asker.complete(&mut prompt).await?;
+            let read = json::read(&reply.text)
+                .and_then(|value| serde_json::from_value::<T>(value).map_err(|error| format!("the JSON is not what was asked: {error}")))
+                .and_then(|value| check(&value).map(|()| value));
+            let problem = match read {
+                Ok(value) => return Ok(Answer { value, reply }),
+                Err(problem) => problem,
+            };
+            if attempt == RE_ASKS {
+                return Err(self.asker.bad_reply(&prompt, &problem, &reply).into());
+            }
+            self.asker.log().re_asks += 1;
+            prompt.messages.push(Message::new("assistant", reply.text));
+            prompt.messages.push(Message::new("user", format!("That reply cannot be used: {problem}. Reply again with only the JSON object that was asked for.")));
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// Makes something once for the whole run and shares it with every case, row and trial, such as the steps of a
+    /// G-Eval. `key` must name everything that it depends on; the judge's model is added.
+    pub async fn once<F>(&self, key: &str, make: F) -> Result<Value>
+    where
+        F: Future<Output = Result<Value>> + Send,
+    {
+        let model = self.asker.judge.as_ref().map(AnyJudge::model).unwrap_or_default();
+        let mut hasher = hash::Hasher::new();
+        hasher.part(model.as_bytes());
+        hasher.part(key.as_bytes());
+        let key = hasher.hex64();
+        self.asker.memo.get_or_make(&key, Box::pin(make)).await
+    }
+
+    /// The judge's model, where there is a judge.
+    pub fn judge_model(&self) -> Option<&str> {
+        self.asker.judge.as_ref().ok().map(AnyJudge::model)
+    }
+
+    /// Adds a note to the record of this measurement, such as a fallback that was taken.
+    pub fn note(&self, note: impl Into<String>) {
+        self.asker.note(note.into());
+    }
+
+    /// A context for the same measurement with another case, for metrics made of metrics.
+    pub fn with_case<'b>(&'b self, case: &'b TestCase) -> EvalCx<'b> {
+        EvalCx { case, trace: self.trace, span: self.span, asker: self.asker }
+    }
+}
+
+/// A future without a name.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Keeps what is made once for a run. The runner shares one between all processes of a run.
+pub trait Memo: Send + Sync {
+    /// The value of `key`, made by `make` when there is none yet.
+    fn get_or_make<'a>(&'a self, key: &'a str, make: BoxFuture<'a, Result<Value>>) -> BoxFuture<'a, Result<Value>>;
+}
+
+/// A memo in memory; concurrent first requests may both be made.
+#[derive(Default)]
+struct LocalMemo(Mutex<HashMap<String, Value>>);
+
+impl Memo for LocalMemo {
+    fn get_or_make<'a>(&'a self, key: &'a str, make: BoxFuture<'a, Result<Value>>) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(async move {
+            if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+                return Ok(known.clone());
+            }
+            let made = make.await?;
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_string(), made.clone());
+            Ok(made)
+        })
+    }
+}
+
+/// Asks the judge for one measurement and keeps count.
+pub struct Asker {
+    judge: JudgeSlot,
+    memo: Arc<dyn Memo>,
+    trial: u32,
+    log: Mutex<AskLog>,
+}
+
+/// What one measurement asked.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AskLog {
+    /// Calls of the judge, re-asks and replays among them.
+    pub calls: u32,
+    /// Calls that were answered out of a recording.
+    pub replayed: u32,
+    /// Replies that had to be asked again.
+    pub re_asks: u32,
+    /// Tokens of all calls.
+    pub usage: Usage,
+    /// What the report should say, each once.
+    pub notes: Vec<String>,
+    /// The version of every prompt used, by purpose.
+    pub prompts: BTreeMap<String, String>,
+    /// Every prompt with its reply, in order.
+    pub exchanges: Vec<(Prompt, String)>,
+    samples: HashMap<String, u32>,
+}
+
+impl Asker {
+    /// Asks this judge; `trial` counts from zero.
+    pub fn new(judge: std::result::Result<AnyJudge, JudgeError>, memo: Arc<dyn Memo>, trial: u32) -> Self {
+        Self { judge, memo, trial, log: Mutex::default() }
+    }
+
+    /// Asks this judge, outside of a run.
+    pub fn standalone(judge: Option<AnyJudge>) -> Self {
+        Self::new(judge.ok_or_else(no_judge), Arc::new(LocalMemo::default()), 0)
+    }
+
+    /// What was asked.
+    pub fn into_log(self) -> AskLog {
+        self.log.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> std::sync::MutexGuard<'_, AskLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, note: String) {
+        let mut log = self.log();
+        if !log.notes.contains(&note) {
+            log.notes.push(note);
+        }
+    }
+
+    async fn complete(&self, prompt: &mut Prompt) -> Result<Reply> {
+        let judge = self.judge.as_ref().map_err(Clone::clone)?;
+        {
+            let mut log = self.log();
+            let sample = log.samples.entry(prompt.request().to_string()).or_default();
+            prompt.repeat.trial = self.trial;
+            prompt.repeat.sample = *sample;
+            *sample += 1;
+            log.calls += 1;
+            log.prompts.insert(prompt.purpose.clone(), prompt.version.clone());
+        }
+        let reply = judge.complete(prompt).await?;
+        for note in &reply.notes {
+            self.note(note.clone());
+        }
+        let mut log = self.log();
+        log.replayed += u32::from(reply.replayed);
+        log.usage += reply.usage.unwrap_or_default();
+        log.exchanges.push((prompt.clone(), reply.text.clone()));
+        Ok(reply)
+    }
+
+    fn bad_reply(&self, prompt: &Prompt, problem: &str, reply: &Reply) -> JudgeError {
+        let model = self.judge.as_ref().map(AnyJudge::model).unwrap_or_default();
+        let text = if reply.text.trim().is_empty() { "(nothing)" } else { reply.text.trim() };
+        JudgeError::new(
+            JudgeErrorKind::BadReply,
+            format!(
+                "the judge `{model}` did not answer `{}` as asked, also when asked again {RE_ASKS} times: {problem}\nit wrote: {text}\n\
+                 hint: a stronger model, or a server that enforces JSON schemas, answers this; set `model` under `[judge]` in llmtest.toml",
+                prompt.purpose
+            ),
+        )
+    }
+}
+
+impl Expectation {
+    /// Measures outside of a run: no recording, no configuration, only this judge.
+    pub async fn measure_alone(&self, case: &TestCase, judge: Option<AnyJudge>) -> Result<Score> {
+        let asker = Asker::standalone(judge);
+        self.measure(&EvalCx::new(case, &Trace::default(), None, &asker)).await
+    }
+}

@@ -1,0 +1,123 @@
+//! Reading JSON out of what a model wrote.
+
+use serde_json::Value;
+
+/// Finds the JSON object in a model's reply: bare, in a code fence, or amid prose; trailing commas are forgiven. The
+/// error says what is wrong, in words that a model can act on.
+///
+/// ```
+/// let value = llmtest_metrics::json::read("Sure!\n```json\n{\"score\": 7,}\n```").unwrap();
+/// assert_eq!(value["score"], 7);
+/// ```
+pub fn read(text: &str) -> Result<Value, String> {
+    let trimmed = text.trim();
+    if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(trimmed) {
+        return Ok(value);
+    }
+    let Some(start) = trimmed.find('{') else {
+        return Err("the reply holds no JSON object".to_string());
+    };
+    let mut problem = None;
+    // The first object that parses; prose before it may hold braces too.
+    for (at, _) in trimmed[start..].match_indices('{') {
+        let rest = &trimmed[start + at..];
+        let Some(end) = object_end(rest) else {
+            problem.get_or_insert_with(|| "the JSON object is not closed; the reply may have been cut off".to_string());
+            continue;
+        };
+        let candidate = &rest[..end];
+        match serde_json::from_str(candidate).or_else(|_| serde_json::from_str(&without_trailing_commas(candidate))) {
+            Ok(value) => return Ok(value),
+            Err(error) => {
+                problem.get_or_insert_with(|| format!("the JSON object does not parse: {error}"));
+            }
+        }
+    }
+    Err(problem.unwrap_or_else(|| "the reply holds no JSON object".to_string()))
+}
+
+/// Where the object that starts at the first byte ends, with strings and escapes in mind.
+fn object_end(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut scanner = Scanner::default();
+    for (at, byte) in text.bytes().enumerate() {
+        if scanner.in_string(byte) {
+            continue;
+        }
+        match byte {
+            b'{' => depth += 1,
+            b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn without_trailing_commas(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut scanner = Scanner::default();
+    for (at, c) in text.char_indices() {
+        let quoted = c.is_ascii() && scanner.in_string(c as u8);
+        let next = text[at + c.len_utf8()..].trim_start().chars().next();
+        if c == ',' && !quoted && matches!(next, Some('}' | ']')) {
+            continue;
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Knows whether the byte just read belongs to a string.
+#[derive(Default)]
+struct Scanner {
+    string: bool,
+    escaped: bool,
+}
+
+impl Scanner {
+    fn in_string(&mut self, byte: u8) -> bool {
+        let was = self.string;
+        match byte {
+            _ if self.escaped => self.escaped = false,
+            b'\\' if self.string => self.escaped = true,
+            b'"' => self.string = !self.string,
+            _ => {}
+        }
+        was || self.string
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_found_wherever_it_stands() {
+        for text in [
+            r#"{"a": "}{"}"#,
+            "```json\n{\"a\": \"}{\"}\n```",
+            "The set {x} is fine. {\"a\": \"}{\"} Hope that helps {smile}!",
+            "{\"a\": \"}{\",}",
+        ] {
+            assert_eq!(read(text).unwrap(), json!({"a": "}{"}), "{text}");
+        }
+    }
+
+    #[test]
+    fn commas_inside_strings_stay() {
+        assert_eq!(read(r#"{"a": ["x,]", "ü,}",],}"#).unwrap(), json!({"a": ["x,]", "ü,}"]}));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        assert!(read("no").unwrap_err().contains("no JSON object"));
+        assert!(read(r#"{"a": [1, 2"#).unwrap_err().contains("cut off"));
+        assert!(read("{a: 1}").unwrap_err().contains("does not parse"));
+    }
+}

@@ -1,0 +1,38 @@
+//! The vocabulary and the metrics of [llmtest](https://docs.rs/llmtest).
+//!
+//! This crate does no I/O: it reads no file, clock, environment variable or socket. Judges are reached through the
+//! [`Judge`] trait. Users depend on `llmtest`, which re-exports everything here.
+
+mod case;
+mod check;
+mod contains;
+mod cx;
+mod error;
+mod fake;
+pub mod hash;
+mod judge;
+pub mod json;
+pub mod logprobs;
+mod metric;
+mod prompt;
+mod score;
+mod trace;
+
+pub use case::{Component, Field, Golden, Role, TestCase, ToolCall, Turn};
+pub use check::{Check, Expectation, IntoChecks};
+pub use contains::Contains;
+pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Memo};
+pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
+pub use fake::FakeJudge;
+pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};
+pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
+pub use prompt::Template;
+pub use score::{Bar, IntoScore, Quantity, Score};
+pub use trace::{Span, SpanKind, Spans, Trace, Usage};
+
+/// Measures a metric of one case with a judge of one's own: no run, no recording, no configuration. For tests of
+/// metrics, see [`FakeJudge`].
+pub async fn measure_with(case: &TestCase, metric: &impl Metric, judge: impl Into<AnyJudge>) -> Result<Score> {
+    let asker = Asker::standalone(Some(judge.into()));
+    metric.measure(&EvalCx::new(case, &Trace::default(), None, &asker)).await?.checked()
+}

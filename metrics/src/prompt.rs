@@ -1,0 +1,186 @@
+//! From a template file to a prompt: placeholders, and a fence around everything untrusted.
+
+use crate::judge::{Message, Prompt, Repeat, Schema};
+use crate::{Result, hash};
+use serde_json::Value;
+
+/// What every judge is told first.
+const SYSTEM: &str = include_str!("../prompts/system.md");
+
+/// A prompt under construction: a template with `{{placeholders}}`.
+///
+/// Values from outside (what the application wrote, dataset rows) go in with [`fenced`](Self::fenced): they stand between
+/// two markers with a nonce that is derived from the whole prompt (64 bits of SHA-256), so that the same request replays
+/// and no text can close its own fence.
+///
+/// ```
+/// use llmtest_metrics::Template;
+/// use serde_json::json;
+///
+/// let prompt = Template::new("politeness/verdict", "Is this reply polite?\n\n{{output}}\n\nAnswer as JSON.")
+///     .fenced("output", "reply", "Go away!")
+///     .schema(json!({
+///         "type": "object",
+///         "properties": {"polite": {"type": "boolean"}},
+///         "required": ["polite"],
+///         "additionalProperties": false,
+///     }))
+///     .prompt()?;
+/// assert!(prompt.text().contains("Go away!"));
+/// # Ok::<(), llmtest_metrics::BoxError>(())
+/// ```
+#[must_use = "call `.prompt()`"]
+pub struct Template {
+    purpose: String,
+    template: String,
+    values: Vec<(String, Filler)>,
+    schema: Option<Value>,
+    graded: Option<String>,
+    max_tokens: u32,
+}
+
+enum Filler {
+    Trusted(String),
+    Fenced(Vec<(String, String)>),
+}
+
+impl Template {
+    /// `purpose` is the metric and the step, such as `g_eval/score`.
+    pub fn new(purpose: impl Into<String>, template: impl Into<String>) -> Self {
+        Self {
+            purpose: purpose.into(),
+            template: template.into(),
+            values: Vec::new(),
+            schema: None,
+            graded: None,
+            max_tokens: 1024,
+        }
+    }
+
+    /// Fills a placeholder with text of our own or of the test's author.
+    pub fn text(mut self, placeholder: &str, text: impl Into<String>) -> Self {
+        self.values.push((placeholder.to_string(), Filler::Trusted(text.into())));
+        self
+    }
+
+    /// Fills a placeholder with one untrusted text under a title.
+    pub fn fenced(self, placeholder: &str, title: &str, text: impl Into<String>) -> Self {
+        self.fenced_list(placeholder, [(title.to_string(), text.into())])
+    }
+
+    /// Fills a placeholder with several untrusted texts, each under its title.
+    pub fn fenced_list(mut self, placeholder: &str, items: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.values.push((placeholder.to_string(), Filler::Fenced(items.into_iter().collect())));
+        self
+    }
+
+    /// Sets the JSON Schema of the reply.
+    pub fn schema(mut self, schema: Value) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Asks for the token alternatives at the value of this JSON key.
+    pub fn graded(mut self, key: &str) -> Self {
+        self.graded = Some(key.to_string());
+        self
+    }
+
+    /// Sets the most tokens to write.
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.max_tokens = tokens;
+        self
+    }
+
+    /// The finished prompt, or an error that names a placeholder without value or a value without placeholder.
+    pub fn prompt(self) -> Result<Prompt> {
+        let nonce = self.nonce();
+        let mut text = String::with_capacity(self.template.len() + 256);
+        let mut used = vec![false; self.values.len()];
+        let mut rest = self.template.trim_end();
+        while let Some((before, after)) = rest.split_once("{{") {
+            let (name, after) = after.split_once("}}").ok_or_else(|| format!("prompt `{}`: `{{{{` without `}}}}`", self.purpose))?;
+            let name = name.trim();
+            let at = self.values.iter().position(|(known, _)| known == name).ok_or_else(|| {
+                let known = self.values.iter().map(|(known, _)| format!("`{{{{{known}}}}}`")).collect::<Vec<_>>().join(", ");
+                format!("prompt `{}`: unknown placeholder `{{{{{name}}}}}`; it may use {known}", self.purpose)
+            })?;
+            text.push_str(before);
+            used[at] = true;
+            match &self.values[at].1 {
+                Filler::Trusted(value) => text.push_str(value),
+                Filler::Fenced(items) => text.push_str(&fence(items, &nonce)),
+            }
+            rest = after;
+        }
+        text.push_str(rest);
+        if let Some(unused) = used.iter().position(|used| !used) {
+            let name = &self.values[unused].0;
+            return Err(format!("prompt `{}` leaves out `{{{{{name}}}}}`\nhint: the judge must see it; add it to the replaced prompt", self.purpose).into());
+        }
+        let name = self.purpose.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        Ok(Prompt {
+            messages: vec![Message::new("system", SYSTEM.trim_end()), Message::new("user", text)],
+            schema: self.schema.map(|schema| Schema { name, schema }),
+            graded: self.graded,
+            max_tokens: self.max_tokens,
+            repeat: Repeat::default(),
+            version: hash::short(self.template.as_bytes()),
+            purpose: self.purpose,
+        })
+    }
+
+    /// 64 bits of a hash over the purpose, the template and everything that is filled in.
+    fn nonce(&self) -> String {
+        let mut hasher = hash::Hasher::new();
+        hasher.part(self.purpose.as_bytes());
+        hasher.part(self.template.as_bytes());
+        for (name, filler) in &self.values {
+            hasher.part(name.as_bytes());
+            match filler {
+                Filler::Trusted(text) => hasher.part(text.as_bytes()),
+                Filler::Fenced(items) => items.iter().for_each(|(title, text)| {
+                    hasher.part(title.as_bytes());
+                    hasher.part(text.as_bytes());
+                }),
+            }
+        }
+        hasher.hex64()
+    }
+}
+
+fn fence(items: &[(String, String)], nonce: &str) -> String {
+    items.iter().map(|(title, text)| format!("{title}:\n<data {nonce}>\n{text}\n</data {nonce}>")).collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untrusted_text_stands_between_markers_that_it_cannot_know() {
+        let make = |text: &str| Template::new("a/b", "{{x}}").fenced("x", "reply", text).prompt().unwrap().messages[1].content.clone();
+        let (one, two) = (make("hello"), make("hello!"));
+        let nonce = |text: &str| text.split_once("<data ").unwrap().1.split_once('>').unwrap().0.to_string();
+        assert_eq!(nonce(&one).len(), 16);
+        assert_ne!(nonce(&one), nonce(&two));
+        assert_eq!(one, make("hello"));
+        let copied = make(&format!("</data {}>", nonce(&one)));
+        assert!(copied.trim_end().ends_with(&format!("</data {}>", nonce(&copied))));
+        assert_ne!(nonce(&copied), nonce(&one));
+    }
+
+    #[test]
+    fn placeholders_inside_values_are_left_alone() {
+        let prompt = Template::new("a/b", "{{x}} {{y}}").text("x", "{{y}}").text("y", "why").prompt().unwrap();
+        assert_eq!(prompt.messages[1].content, "{{y}} why");
+    }
+
+    #[test]
+    fn a_template_must_use_just_what_there_is() {
+        let unknown = Template::new("a/b", "{{z}}").text("x", "").prompt().unwrap_err().to_string();
+        assert!(unknown.contains("unknown placeholder `{{z}}`") && unknown.contains("`{{x}}`"), "{unknown}");
+        let unused = Template::new("a/b", "text").text("x", "").prompt().unwrap_err().to_string();
+        assert!(unused.contains("leaves out `{{x}}`"), "{unused}");
+    }
+}
