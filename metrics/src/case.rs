@@ -71,7 +71,11 @@ pub struct Component {
 impl TestCase {
     /// A case with a question and the system's answer.
     pub fn new(input: impl Into<String>, output: impl Into<String>) -> Self {
-        Self { input: input.into(), output: output.into(), ..Self::default() }
+        Self {
+            input: input.into(),
+            output: output.into(),
+            ..Self::default()
+        }
     }
 
     /// Sets the reference answer.
@@ -136,7 +140,12 @@ impl TestCase {
             Field::Retrieved => numbered(&self.retrieved),
             Field::Tools => json_lines(&self.tools),
             Field::ExpectedTools => json_lines(&self.expected_tools),
-            Field::Turns => self.turns.iter().map(|turn| format!("{}: {}", turn.role.as_str(), turn.content)).collect::<Vec<_>>().join("\n"),
+            Field::Turns => self
+                .turns
+                .iter()
+                .map(|turn| format!("{}: {}", turn.role.as_str(), turn.content))
+                .collect::<Vec<_>>()
+                .join("\n"),
             Field::Metadata if self.metadata.is_empty() => String::new(),
             Field::Metadata => serde_json::to_string(&self.metadata).unwrap_or_default(),
         };
@@ -145,11 +154,20 @@ impl TestCase {
 }
 
 fn numbered(items: &[String]) -> String {
-    items.iter().enumerate().map(|(i, item)| format!("{}. {item}", i + 1)).collect::<Vec<_>>().join("\n")
+    items
+        .iter()
+        .enumerate()
+        .map(|(i, item)| format!("{}. {item}", i + 1))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn json_lines<T: Serialize>(items: &[T]) -> String {
-    items.iter().filter_map(|item| serde_json::to_string(item).ok()).collect::<Vec<_>>().join("\n")
+    items
+        .iter()
+        .filter_map(|item| serde_json::to_string(item).ok())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A field of a [`TestCase`] that a judge is shown.
@@ -233,7 +251,10 @@ pub struct ToolCall {
 impl ToolCall {
     /// A call by name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// Sets the arguments.
@@ -293,12 +314,20 @@ pub struct Turn {
 impl Turn {
     /// A turn of the user.
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into(), ..Self::default() }
+        Self {
+            role: Role::User,
+            content: content.into(),
+            ..Self::default()
+        }
     }
 
     /// A turn of the assistant.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into(), ..Self::default() }
+        Self {
+            role: Role::Assistant,
+            content: content.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -349,7 +378,10 @@ pub struct Golden {
 impl Golden {
     /// A golden with a question.
     pub fn new(input: impl Into<String>) -> Self {
-        Self { input: input.into(), ..Self::default() }
+        Self {
+            input: input.into(),
+            ..Self::default()
+        }
     }
 
     /// The test case of this golden with the system's answer.
@@ -394,7 +426,9 @@ impl TryFrom<Map<String, Value>> for Golden {
         for (key, value) in row {
             let Some((_, field)) = KEYS.iter().find(|(known, _)| *known == key) else {
                 if let Some(known) = near_miss(&key) {
-                    return Err(format!("unknown key `{key}`, did you mean `{known}`? (put keys of your own under `metadata`)"));
+                    return Err(format!(
+                        "unknown key `{key}`, did you mean `{known}`? (put keys of your own under `metadata`)"
+                    ));
                 }
                 rest.insert(key, value);
                 continue;
@@ -463,24 +497,55 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_an_error_and_an_unrelated_key_is_metadata() {
-        for typo in ["Expected", "expcted", "imput", "expected-output", "contxt", "component"] {
+        for typo in [
+            "Expected",
+            "expcted",
+            "imput",
+            "expected-output",
+            "contxt",
+            "component",
+        ] {
             let row = json!({"input": "q", typo: "x"});
-            assert!(golden(row).unwrap_err().to_string().contains("did you mean"), "{typo}");
+            assert!(
+                golden(row)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("did you mean"),
+                "{typo}"
+            );
         }
         for own in ["team", "idx", "tag", "topic"] {
-            assert!(golden(json!({"input": "q", own: "x"})).unwrap().metadata.contains_key(own), "{own}");
+            assert!(
+                golden(json!({"input": "q", own: "x"}))
+                    .unwrap()
+                    .metadata
+                    .contains_key(own),
+                "{own}"
+            );
         }
     }
 
     #[test]
     fn a_field_of_the_wrong_type_is_named() {
-        assert!(golden(json!({"input": "q", "context": "one"})).unwrap_err().to_string().contains("`context`"));
-        assert!(golden(json!({"expected": "a"})).unwrap_err().to_string().contains("no `input`"));
+        assert!(
+            golden(json!({"input": "q", "context": "one"}))
+                .unwrap_err()
+                .to_string()
+                .contains("`context`")
+        );
+        assert!(
+            golden(json!({"expected": "a"}))
+                .unwrap_err()
+                .to_string()
+                .contains("no `input`")
+        );
     }
 
     #[test]
     fn a_golden_reads_what_it_writes() {
-        let row = golden(json!({"id": 7, "input": "q", "components": {"retrieve": {"expected": "x"}}})).unwrap();
+        let row =
+            golden(json!({"id": 7, "input": "q", "components": {"retrieve": {"expected": "x"}}}))
+                .unwrap();
         assert_eq!(row.id, "7");
         let again: Golden = serde_json::from_value(serde_json::to_value(&row).unwrap()).unwrap();
         assert_eq!(again, row);

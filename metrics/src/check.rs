@@ -21,12 +21,18 @@ pub struct Check {
 
 impl Check {
     pub(crate) fn new(case: TestCase) -> Self {
-        Self { case, expectations: Vec::new() }
+        Self {
+            case,
+            expectations: Vec::new(),
+        }
     }
 
     /// Expects a metric of the whole case.
     pub fn expect(mut self, metric: impl Metric + 'static) -> Self {
-        self.expectations.push(Expectation { spans: None, metric: Arc::new(metric) });
+        self.expectations.push(Expectation {
+            spans: None,
+            metric: Arc::new(metric),
+        });
         self
     }
 
@@ -35,7 +41,10 @@ impl Check {
     /// The component's case has the call's arguments as input (one argument bare, several as a JSON object), its result as
     /// output, and the rest from the golden's `components`.
     pub fn expect_in(mut self, spans: impl Into<Spans>, metric: impl Metric + 'static) -> Self {
-        self.expectations.push(Expectation { spans: Some(spans.into()), metric: Arc::new(metric) });
+        self.expectations.push(Expectation {
+            spans: Some(spans.into()),
+            metric: Arc::new(metric),
+        });
         self
     }
 
@@ -57,7 +66,10 @@ impl Check {
 
 impl std::fmt::Debug for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Check").field("case", &self.case).field("expectations", &self.expectations).finish()
+        f.debug_struct("Check")
+            .field("case", &self.case)
+            .field("expectations", &self.expectations)
+            .finish()
     }
 }
 
@@ -166,8 +178,18 @@ mod tests {
     #[test]
     fn several_checks_and_results_of_them_are_checks() {
         assert_eq!(vec![check(), check()].into_checks().unwrap().len(), 2);
-        assert_eq!((check(), [check(), check()]).into_checks().unwrap().len(), 3);
-        let failed: std::result::Result<Check, std::num::ParseIntError> = "x".parse::<u8>().map(|_| check());
-        assert!(failed.into_checks().unwrap_err().to_string().contains("invalid digit"));
+        assert_eq!(
+            (check(), [check(), check()]).into_checks().unwrap().len(),
+            3
+        );
+        let failed: std::result::Result<Check, std::num::ParseIntError> =
+            "x".parse::<u8>().map(|_| check());
+        assert!(
+            failed
+                .into_checks()
+                .unwrap_err()
+                .to_string()
+                .contains("invalid digit")
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! What a metric sees, and how it asks its judge.
 
 use crate::judge::{JudgeSlot, Message, no_judge};
-use crate::{AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField, Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json};
+use crate::{
+    AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField, Prompt, Reply,
+    Result, Score, Span, TestCase, Trace, Usage, hash, json,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -36,13 +39,29 @@ pub struct Answer<T> {
 
 impl<'a> EvalCx<'a> {
     /// A context; the runner makes one for every measurement.
-    pub fn new(case: &'a TestCase, trace: &'a Trace, span: Option<&'a Span>, asker: &'a Asker) -> Self {
-        Self { case, trace, span, asker }
+    pub fn new(
+        case: &'a TestCase,
+        trace: &'a Trace,
+        span: Option<&'a Span>,
+        asker: &'a Asker,
+    ) -> Self {
+        Self {
+            case,
+            trace,
+            span,
+            asker,
+        }
     }
 
     /// The field as text, or the error that names the metric and says how to set the field.
     pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
-        self.case.field(field).ok_or_else(|| MissingField { metric: metric.name().to_string(), field: field.name() }.into())
+        self.case.field(field).ok_or_else(|| {
+            MissingField {
+                metric: metric.name().to_string(),
+                field: field.name(),
+            }
+            .into()
+        })
     }
 
     /// Asks the judge and reads the reply as `T`. A reply that is not what was asked is asked again, up to twice, with
@@ -52,12 +71,19 @@ impl<'a> EvalCx<'a> {
     }
 
     /// As [`ask`](Self::ask), with a check of the value; its error is what the judge is told when asked again.
-    pub async fn ask_checked<T: DeserializeOwned>(&self, prompt: Prompt, check: impl Fn(&T) -> Result<(), String> + Send + Sync) -> Result<Answer<T>> {
+    pub async fn ask_checked<T: DeserializeOwned>(
+        &self,
+        prompt: Prompt,
+        check: impl Fn(&T) -> Result<(), String> + Send + Sync,
+    ) -> Result<Answer<T>> {
         let mut prompt = prompt;
         for attempt in 0.. {
             let reply = self.asker.complete(&mut prompt).await?;
             let read = json::read(&reply.text)
-                .and_then(|value| serde_json::from_value::<T>(value).map_err(|error| format!("the JSON is not what was asked: {error}")))
+                .and_then(|value| {
+                    serde_json::from_value::<T>(value)
+                        .map_err(|error| format!("the JSON is not what was asked: {error}"))
+                })
                 .and_then(|value| check(&value).map(|()| value));
             let problem = match read {
                 Ok(value) => return Ok(Answer { value, reply }),
@@ -79,7 +105,12 @@ impl<'a> EvalCx<'a> {
     where
         F: Future<Output = Result<Value>> + Send,
     {
-        let model = self.asker.judge.as_ref().map(AnyJudge::model).unwrap_or_default();
+        let model = self
+            .asker
+            .judge
+            .as_ref()
+            .map(AnyJudge::model)
+            .unwrap_or_default();
         let mut hasher = hash::Hasher::new();
         hasher.part(model.as_bytes());
         hasher.part(key.as_bytes());
@@ -97,9 +128,19 @@ impl<'a> EvalCx<'a> {
         self.asker.note(note.into());
     }
 
+    /// Counts a re-ask that a metric makes itself, such as for items that were left out.
+    pub(crate) fn re_asked(&self) {
+        self.asker.log().re_asks += 1;
+    }
+
     /// A context for the same measurement with another case, for metrics made of metrics.
     pub fn with_case<'b>(&'b self, case: &'b TestCase) -> EvalCx<'b> {
-        EvalCx { case, trace: self.trace, span: self.span, asker: self.asker }
+        EvalCx {
+            case,
+            trace: self.trace,
+            span: self.span,
+            asker: self.asker,
+        }
     }
 }
 
@@ -109,7 +150,11 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Keeps what is made once for a run. The runner shares one between all processes of a run.
 pub trait Memo: Send + Sync {
     /// The value of `key`, made by `make` when there is none yet.
-    fn get_or_make<'a>(&'a self, key: &'a str, make: BoxFuture<'a, Result<Value>>) -> BoxFuture<'a, Result<Value>>;
+    fn get_or_make<'a>(
+        &'a self,
+        key: &'a str,
+        make: BoxFuture<'a, Result<Value>>,
+    ) -> BoxFuture<'a, Result<Value>>;
 }
 
 /// A memo in memory; concurrent first requests may both be made.
@@ -117,13 +162,25 @@ pub trait Memo: Send + Sync {
 struct LocalMemo(Mutex<HashMap<String, Value>>);
 
 impl Memo for LocalMemo {
-    fn get_or_make<'a>(&'a self, key: &'a str, make: BoxFuture<'a, Result<Value>>) -> BoxFuture<'a, Result<Value>> {
+    fn get_or_make<'a>(
+        &'a self,
+        key: &'a str,
+        make: BoxFuture<'a, Result<Value>>,
+    ) -> BoxFuture<'a, Result<Value>> {
         Box::pin(async move {
-            if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            if let Some(known) = self
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(key)
+            {
                 return Ok(known.clone());
             }
             let made = make.await?;
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_string(), made.clone());
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key.to_string(), made.clone());
             Ok(made)
         })
     }
@@ -160,18 +217,33 @@ pub struct AskLog {
 
 impl Asker {
     /// Asks this judge; `trial` counts from zero.
-    pub fn new(judge: std::result::Result<AnyJudge, JudgeError>, memo: Arc<dyn Memo>, trial: u32) -> Self {
-        Self { judge, memo, trial, log: Mutex::default() }
+    pub fn new(
+        judge: std::result::Result<AnyJudge, JudgeError>,
+        memo: Arc<dyn Memo>,
+        trial: u32,
+    ) -> Self {
+        Self {
+            judge,
+            memo,
+            trial,
+            log: Mutex::default(),
+        }
     }
 
     /// Asks this judge, outside of a run.
     pub fn standalone(judge: Option<AnyJudge>) -> Self {
-        Self::new(judge.ok_or_else(no_judge), Arc::new(LocalMemo::default()), 0)
+        Self::new(
+            judge.ok_or_else(no_judge),
+            Arc::new(LocalMemo::default()),
+            0,
+        )
     }
 
     /// What was asked.
     pub fn into_log(self) -> AskLog {
-        self.log.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.log
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) -> std::sync::MutexGuard<'_, AskLog> {
@@ -194,7 +266,8 @@ impl Asker {
             prompt.repeat.sample = *sample;
             *sample += 1;
             log.calls += 1;
-            log.prompts.insert(prompt.purpose.clone(), prompt.version.clone());
+            log.prompts
+                .insert(prompt.purpose.clone(), prompt.version.clone());
         }
         let reply = judge.complete(prompt).await?;
         for note in &reply.notes {
@@ -209,7 +282,11 @@ impl Asker {
 
     fn bad_reply(&self, prompt: &Prompt, problem: &str, reply: &Reply) -> JudgeError {
         let model = self.judge.as_ref().map(AnyJudge::model).unwrap_or_default();
-        let text = if reply.text.trim().is_empty() { "(nothing)" } else { reply.text.trim() };
+        let text = if reply.text.trim().is_empty() {
+            "(nothing)"
+        } else {
+            reply.text.trim()
+        };
         JudgeError::new(
             JudgeErrorKind::BadReply,
             format!(
@@ -225,6 +302,7 @@ impl Expectation {
     /// Measures outside of a run: no recording, no configuration, only this judge.
     pub async fn measure_alone(&self, case: &TestCase, judge: Option<AnyJudge>) -> Result<Score> {
         let asker = Asker::standalone(judge);
-        self.measure(&EvalCx::new(case, &Trace::default(), None, &asker)).await
+        self.measure(&EvalCx::new(case, &Trace::default(), None, &asker))
+            .await
     }
 }

@@ -31,7 +31,9 @@ pub struct NotApplicable {
 impl NotApplicable {
     /// The reason completes "because …": lowercase, no period.
     pub fn because(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self {
+            reason: reason.into(),
+        }
     }
 
     /// Why the metric does not apply.
@@ -67,7 +69,10 @@ impl fmt::Display for MissingField {
             "tools" => "set it with `.tools([…])`, or put `#[llmtest::observe(tool)]` on the functions that are tools".to_string(),
             other => format!("set it with `.{other}(…)` on the test case, or as `\"{other}\"` in the dataset row"),
         };
-        write!(f, "`{metric}` needs `{field}`, which this case does not have\nhint: {fix}")
+        write!(
+            f,
+            "`{metric}` needs `{field}`, which this case does not have\nhint: {fix}"
+        )
     }
 }
 
@@ -105,7 +110,11 @@ pub struct JudgeError {
 impl JudgeError {
     /// A new error; `message` is a lowercase fragment, hints on lines of their own.
     pub fn new(kind: JudgeErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     /// Adds the wait that the server asked for.
@@ -124,8 +133,12 @@ impl JudgeError {
     /// ```
     pub fn is_retryable(&self) -> bool {
         match self.kind {
-            JudgeErrorKind::Unreachable | JudgeErrorKind::Timeout | JudgeErrorKind::BadResponse => true,
-            JudgeErrorKind::Status(status) => matches!(status, 408 | 409 | 425 | 429) || (status >= 500 && status != 501),
+            JudgeErrorKind::Unreachable | JudgeErrorKind::Timeout | JudgeErrorKind::BadResponse => {
+                true
+            }
+            JudgeErrorKind::Status(status) => {
+                matches!(status, 408 | 409 | 425 | 429) || (status >= 500 && status != 501)
+            }
             _ => false,
         }
     }

@@ -56,7 +56,9 @@ impl FakeJudge {
 
     /// Answers every call whose purpose or text contains `needle`, once the replies in order are used up.
     pub fn when(self, needle: impl Into<String>, reply: impl Into<Reply>) -> Self {
-        self.script().rules.push((needle.into(), Scripted::Reply(reply.into())));
+        self.script()
+            .rules
+            .push((needle.into(), Scripted::Reply(reply.into())));
         self
     }
 
@@ -79,14 +81,24 @@ impl Judge for FakeJudge {
         let mut script = self.script();
         script.prompts.push(prompt.clone());
         let text = prompt.text();
-        let scripted = script
-            .queue
-            .pop_front()
-            .or_else(|| script.rules.iter().find(|(needle, _)| prompt.purpose.contains(needle) || text.contains(needle)).map(|(_, scripted)| scripted.clone()));
+        let scripted = script.queue.pop_front().or_else(|| {
+            script
+                .rules
+                .iter()
+                .find(|(needle, _)| prompt.purpose.contains(needle) || text.contains(needle))
+                .map(|(_, scripted)| scripted.clone())
+        });
         match scripted {
             Some(Scripted::Reply(reply)) => Ok(reply),
             Some(Scripted::Error(error)) => Err(error.into()),
-            None => Err(JudgeError::new(JudgeErrorKind::Config, format!("the fake judge has no reply left for `{}`:\n{text}", prompt.purpose)).into()),
+            None => Err(JudgeError::new(
+                JudgeErrorKind::Config,
+                format!(
+                    "the fake judge has no reply left for `{}`:\n{text}",
+                    prompt.purpose
+                ),
+            )
+            .into()),
         }
     }
 }

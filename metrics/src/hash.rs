@@ -1,5 +1,7 @@
 //! SHA-256, cut to what is needed: versions of prompts, keys of recordings, nonces.
 
+use std::fmt::Write;
+
 /// Hashes parts so that no two lists of parts collide by concatenation.
 pub struct Hasher(hmac_sha256::Hash);
 
@@ -37,5 +39,10 @@ pub fn short(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }

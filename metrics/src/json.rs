@@ -22,11 +22,15 @@ pub fn read(text: &str) -> Result<Value, String> {
     for (at, _) in trimmed[start..].match_indices('{') {
         let rest = &trimmed[start + at..];
         let Some(end) = object_end(rest) else {
-            problem.get_or_insert_with(|| "the JSON object is not closed; the reply may have been cut off".to_string());
+            problem.get_or_insert_with(|| {
+                "the JSON object is not closed; the reply may have been cut off".to_string()
+            });
             continue;
         };
         let candidate = &rest[..end];
-        match serde_json::from_str(candidate).or_else(|_| serde_json::from_str(&without_trailing_commas(candidate))) {
+        match serde_json::from_str(candidate)
+            .or_else(|_| serde_json::from_str(&without_trailing_commas(candidate)))
+        {
             Ok(value) => return Ok(value),
             Err(error) => {
                 problem.get_or_insert_with(|| format!("the JSON object does not parse: {error}"));
@@ -111,7 +115,10 @@ mod tests {
 
     #[test]
     fn commas_inside_strings_stay() {
-        assert_eq!(read(r#"{"a": ["x,]", "ü,}",],}"#).unwrap(), json!({"a": ["x,]", "ü,}"]}));
+        assert_eq!(
+            read(r#"{"a": ["x,]", "ü,}",],}"#).unwrap(),
+            json!({"a": ["x,]", "ü,}"]})
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ pub struct Message {
 
 impl Message {
     pub(crate) fn new(role: &str, content: impl Into<String>) -> Self {
-        Self { role: role.to_string(), content: content.into() }
+        Self {
+            role: role.to_string(),
+            content: content.into(),
+        }
     }
 }
 
@@ -144,7 +147,11 @@ impl Prompt {
 
     /// Everything that is said, for search and display.
     pub fn text(&self) -> String {
-        self.messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n\n")
+        self.messages
+            .iter()
+            .map(|message| message.content.as_str())
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 
     /// The logical request as JSON, in a fixed order: what a recording is keyed by, together with model and repeat.
@@ -182,7 +189,10 @@ pub struct Reply {
 impl Reply {
     /// A reply with this text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     /// Sets the tokens.

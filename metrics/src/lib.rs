@@ -3,36 +3,59 @@
 //! This crate does no I/O: it reads no file, clock, environment variable or socket. Judges are reached through the
 //! [`Judge`] trait. Users depend on `llmtest`, which re-exports everything here.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::float_cmp,
+        reason = "tests name the exact value that a formula must give"
+    )
+)]
+
 mod case;
 mod check;
-mod contains;
 mod cx;
 mod error;
 mod fake;
 pub mod hash;
-mod judge;
+mod join;
 pub mod json;
+mod json_schema;
+mod judge;
 pub mod logprobs;
 mod metric;
+mod metrics;
 mod prompt;
+mod prompts;
+mod reason;
 mod score;
 mod trace;
+mod verdicts;
 
 pub use case::{Component, Field, Golden, Role, TestCase, ToolCall, Turn};
 pub use check::{Check, Expectation, IntoChecks};
-pub use contains::Contains;
 pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Memo};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;
 pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};
 pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
+pub use metrics::{
+    AnswerRelevancy, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness, GEval,
+    JsonCorrectness, Node, PatternMatch, Question, Similarity, ask,
+};
 pub use prompt::Template;
 pub use score::{Bar, IntoScore, Quantity, Score};
 pub use trace::{Span, SpanKind, Spans, Trace, Usage};
 
 /// Measures a metric of one case with a judge of one's own: no run, no recording, no configuration. For tests of
 /// metrics, see [`FakeJudge`].
-pub async fn measure_with(case: &TestCase, metric: &impl Metric, judge: impl Into<AnyJudge>) -> Result<Score> {
+pub async fn measure_with(
+    case: &TestCase,
+    metric: &impl Metric,
+    judge: impl Into<AnyJudge>,
+) -> Result<Score> {
     let asker = Asker::standalone(Some(judge.into()));
-    metric.measure(&EvalCx::new(case, &Trace::default(), None, &asker)).await?.checked()
+    metric
+        .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
+        .await?
+        .checked()
 }

@@ -131,7 +131,10 @@ pub struct Adjusted<M> {
 impl<M: Metric> Adjusted<M> {
     fn new(metric: M) -> Self {
         let adjustments = metric.adjustments();
-        Self { metric, adjustments }
+        Self {
+            metric,
+            adjustments,
+        }
     }
 
     /// Expects a score of at least `min`, in `0.0..=1.0`.
@@ -242,7 +245,11 @@ where
     S: IntoScore,
     F: Fn(&EvalCx<'_>) -> S + Send + Sync,
 {
-    ByClosure { name, bar: S::BAR, measure: move |cx: &EvalCx<'_>| measure(cx).into_score() }
+    ByClosure {
+        name,
+        bar: S::BAR,
+        measure: move |cx: &EvalCx<'_>| measure(cx).into_score(),
+    }
 }
 
 struct ByClosure<F> {

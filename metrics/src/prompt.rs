@@ -32,7 +32,7 @@ const SYSTEM: &str = include_str!("../prompts/system.md");
 #[must_use = "call `.prompt()`"]
 pub struct Template {
     purpose: String,
-    template: String,
+    text: String,
     values: Vec<(String, Filler)>,
     schema: Option<Value>,
     graded: Option<String>,
@@ -44,12 +44,19 @@ enum Filler {
     Fenced(Vec<(String, String)>),
 }
 
+impl Filler {
+    /// An empty text, such as a rubric that was not given, may be left out by a replaced prompt.
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Trusted(text) if text.is_empty())
+    }
+}
+
 impl Template {
     /// `purpose` is the metric and the step, such as `g_eval/score`.
     pub fn new(purpose: impl Into<String>, template: impl Into<String>) -> Self {
         Self {
             purpose: purpose.into(),
-            template: template.into(),
+            text: template.into(),
             values: Vec::new(),
             schema: None,
             graded: None,
@@ -59,7 +66,8 @@ impl Template {
 
     /// Fills a placeholder with text of our own or of the test's author.
     pub fn text(mut self, placeholder: &str, text: impl Into<String>) -> Self {
-        self.values.push((placeholder.to_string(), Filler::Trusted(text.into())));
+        self.values
+            .push((placeholder.to_string(), Filler::Trusted(text.into())));
         self
     }
 
@@ -69,8 +77,15 @@ impl Template {
     }
 
     /// Fills a placeholder with several untrusted texts, each under its title.
-    pub fn fenced_list(mut self, placeholder: &str, items: impl IntoIterator<Item = (String, String)>) -> Self {
-        self.values.push((placeholder.to_string(), Filler::Fenced(items.into_iter().collect())));
+    pub fn fenced_list(
+        mut self,
+        placeholder: &str,
+        items: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        self.values.push((
+            placeholder.to_string(),
+            Filler::Fenced(items.into_iter().collect()),
+        ));
         self
     }
 
@@ -95,16 +110,30 @@ impl Template {
     /// The finished prompt, or an error that names a placeholder without value or a value without placeholder.
     pub fn prompt(self) -> Result<Prompt> {
         let nonce = self.nonce();
-        let mut text = String::with_capacity(self.template.len() + 256);
+        let mut text = String::with_capacity(self.text.len() + 256);
         let mut used = vec![false; self.values.len()];
-        let mut rest = self.template.trim_end();
+        let mut rest = self.text.trim_end();
         while let Some((before, after)) = rest.split_once("{{") {
-            let (name, after) = after.split_once("}}").ok_or_else(|| format!("prompt `{}`: `{{{{` without `}}}}`", self.purpose))?;
+            let (name, after) = after
+                .split_once("}}")
+                .ok_or_else(|| format!("prompt `{}`: `{{{{` without `}}}}`", self.purpose))?;
             let name = name.trim();
-            let at = self.values.iter().position(|(known, _)| known == name).ok_or_else(|| {
-                let known = self.values.iter().map(|(known, _)| format!("`{{{{{known}}}}}`")).collect::<Vec<_>>().join(", ");
-                format!("prompt `{}`: unknown placeholder `{{{{{name}}}}}`; it may use {known}", self.purpose)
-            })?;
+            let at = self
+                .values
+                .iter()
+                .position(|(known, _)| known == name)
+                .ok_or_else(|| {
+                    let known = self
+                        .values
+                        .iter()
+                        .map(|(known, _)| format!("`{{{{{known}}}}}`"))
+                        .collect::<Vec<_>>()
+                        .join(", ");
+                    format!(
+                        "prompt `{}`: unknown placeholder `{{{{{name}}}}}`; it may use {known}",
+                        self.purpose
+                    )
+                })?;
             text.push_str(before);
             used[at] = true;
             match &self.values[at].1 {
@@ -114,18 +143,27 @@ impl Template {
             rest = after;
         }
         text.push_str(rest);
-        if let Some(unused) = used.iter().position(|used| !used) {
-            let name = &self.values[unused].0;
+        let unused = self
+            .values
+            .iter()
+            .zip(&used)
+            .find(|((_, value), used)| !**used && !value.is_empty());
+        if let Some(((name, _), _)) = unused {
             return Err(format!("prompt `{}` leaves out `{{{{{name}}}}}`\nhint: the judge must see it; add it to the replaced prompt", self.purpose).into());
         }
-        let name = self.purpose.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let name = self
+            .purpose
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         Ok(Prompt {
-            messages: vec![Message::new("system", SYSTEM.trim_end()), Message::new("user", text)],
+            messages: vec![
+                Message::new("system", SYSTEM.trim_end()),
+                Message::new("user", text),
+            ],
             schema: self.schema.map(|schema| Schema { name, schema }),
             graded: self.graded,
             max_tokens: self.max_tokens,
             repeat: Repeat::default(),
-            version: hash::short(self.template.as_bytes()),
+            version: hash::short(self.text.as_bytes()),
             purpose: self.purpose,
         })
     }
@@ -134,7 +172,7 @@ impl Template {
     fn nonce(&self) -> String {
         let mut hasher = hash::Hasher::new();
         hasher.part(self.purpose.as_bytes());
-        hasher.part(self.template.as_bytes());
+        hasher.part(self.text.as_bytes());
         for (name, filler) in &self.values {
             hasher.part(name.as_bytes());
             match filler {
@@ -150,7 +188,11 @@ impl Template {
 }
 
 fn fence(items: &[(String, String)], nonce: &str) -> String {
-    items.iter().map(|(title, text)| format!("{title}:\n<data {nonce}>\n{text}\n</data {nonce}>")).collect::<Vec<_>>().join("\n\n")
+    items
+        .iter()
+        .map(|(title, text)| format!("{title}:\n<data {nonce}>\n{text}\n</data {nonce}>"))
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 #[cfg(test)]
@@ -159,28 +201,65 @@ mod tests {
 
     #[test]
     fn untrusted_text_stands_between_markers_that_it_cannot_know() {
-        let make = |text: &str| Template::new("a/b", "{{x}}").fenced("x", "reply", text).prompt().unwrap().messages[1].content.clone();
+        let make = |text: &str| {
+            Template::new("a/b", "{{x}}")
+                .fenced("x", "reply", text)
+                .prompt()
+                .unwrap()
+                .messages[1]
+                .content
+                .clone()
+        };
         let (one, two) = (make("hello"), make("hello!"));
-        let nonce = |text: &str| text.split_once("<data ").unwrap().1.split_once('>').unwrap().0.to_string();
+        let nonce = |text: &str| {
+            text.split_once("<data ")
+                .unwrap()
+                .1
+                .split_once('>')
+                .unwrap()
+                .0
+                .to_string()
+        };
         assert_eq!(nonce(&one).len(), 16);
         assert_ne!(nonce(&one), nonce(&two));
         assert_eq!(one, make("hello"));
         let copied = make(&format!("</data {}>", nonce(&one)));
-        assert!(copied.trim_end().ends_with(&format!("</data {}>", nonce(&copied))));
+        assert!(
+            copied
+                .trim_end()
+                .ends_with(&format!("</data {}>", nonce(&copied)))
+        );
         assert_ne!(nonce(&copied), nonce(&one));
     }
 
     #[test]
     fn placeholders_inside_values_are_left_alone() {
-        let prompt = Template::new("a/b", "{{x}} {{y}}").text("x", "{{y}}").text("y", "why").prompt().unwrap();
+        let prompt = Template::new("a/b", "{{x}} {{y}}")
+            .text("x", "{{y}}")
+            .text("y", "why")
+            .prompt()
+            .unwrap();
         assert_eq!(prompt.messages[1].content, "{{y}} why");
     }
 
     #[test]
     fn a_template_must_use_just_what_there_is() {
-        let unknown = Template::new("a/b", "{{z}}").text("x", "").prompt().unwrap_err().to_string();
-        assert!(unknown.contains("unknown placeholder `{{z}}`") && unknown.contains("`{{x}}`"), "{unknown}");
-        let unused = Template::new("a/b", "text").text("x", "").prompt().unwrap_err().to_string();
+        let unknown = Template::new("a/b", "{{z}}")
+            .text("x", "")
+            .prompt()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            unknown.contains("unknown placeholder `{{z}}`") && unknown.contains("`{{x}}`"),
+            "{unknown}"
+        );
+        let unused = Template::new("a/b", "text")
+            .text("x", "y")
+            .prompt()
+            .unwrap_err()
+            .to_string();
         assert!(unused.contains("leaves out `{{x}}`"), "{unused}");
+        let empty = Template::new("a/b", "text").text("x", "").prompt();
+        assert_eq!(empty.unwrap().messages[1].content, "text");
     }
 }

@@ -42,7 +42,13 @@ pub struct Quantity {
 impl Score {
     /// A score without a reason.
     pub fn new(value: f64) -> Self {
-        Self { value, reason: None, quantity: None, details: Vec::new(), exhibit: None }
+        Self {
+            value,
+            reason: None,
+            quantity: None,
+            details: Vec::new(),
+            exhibit: None,
+        }
     }
 
     /// `part / whole`. A `whole` of zero gives NaN, which the runner reports as an error: return
@@ -59,7 +65,10 @@ impl Score {
 
     /// Adds the quantity behind the value.
     pub fn quantity(mut self, value: f64, unit: impl Into<String>) -> Self {
-        self.quantity = Some(Quantity { value, unit: unit.into() });
+        self.quantity = Some(Quantity {
+            value,
+            unit: unit.into(),
+        });
         self
     }
 
@@ -81,7 +90,11 @@ impl Score {
             return Ok(self);
         }
         let value = self.value;
-        let why = if value.is_nan() { "is not a number; was something divided by zero?" } else { "is outside 0..=1" };
+        let why = if value.is_nan() {
+            "is not a number; was something divided by zero?"
+        } else {
+            "is outside 0..=1"
+        };
         Err(format!("the score {value} {why}\nhint: return a value in 0.0..=1.0, or `NotApplicable::because(…)` when there is nothing to judge").into())
     }
 }
@@ -177,7 +190,10 @@ impl Bar {
     #[track_caller]
     pub(crate) fn checked(self) -> Self {
         let bound = self.bound();
-        assert!((0.0..=1.0).contains(&bound), "a bar must lie in 0.0..=1.0, but `{self}` does not");
+        assert!(
+            (0.0..=1.0).contains(&bound),
+            "a bar must lie in 0.0..=1.0, but `{self}` does not"
+        );
         self
     }
 }

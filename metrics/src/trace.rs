@@ -145,7 +145,9 @@ impl Span {
     /// The input as text: one argument as its bare value, several as a JSON object, strings without quotes.
     pub fn input_text(&self) -> String {
         match &self.input {
-            Value::Object(args) if args.len() == 1 => args.values().next().map(value_text).unwrap_or_default(),
+            Value::Object(args) if args.len() == 1 => {
+                args.values().next().map(value_text).unwrap_or_default()
+            }
             other => value_text(other),
         }
     }
@@ -216,12 +218,18 @@ enum Pick {
 impl Spans {
     /// Every span of this name.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { wanted: Wanted::Name(name.into()), pick: Pick::All }
+        Self {
+            wanted: Wanted::Name(name.into()),
+            pick: Pick::All,
+        }
     }
 
     /// Every span of this kind.
     pub fn kind(kind: impl Into<SpanKind>) -> Self {
-        Self { wanted: Wanted::Kind(kind.into()), pick: Pick::All }
+        Self {
+            wanted: Wanted::Kind(kind.into()),
+            pick: Pick::All,
+        }
     }
 
     /// Only the first of them.
@@ -257,7 +265,11 @@ impl Spans {
             Pick::Nth(n) => all.into_iter().skip(n).take(1).collect(),
             Pick::Last => all.into_iter().next_back().into_iter().collect(),
         };
-        if chosen.is_empty() { Err(self.missing(trace).into()) } else { Ok(chosen) }
+        if chosen.is_empty() {
+            Err(self.missing(trace).into())
+        } else {
+            Ok(chosen)
+        }
     }
 
     fn missing(&self, trace: &Trace) -> String {
@@ -277,7 +289,13 @@ impl Spans {
         }
         let list = seen
             .into_iter()
-            .map(|(name, count)| if count == 1 { name } else { format!("{name} × {count}") })
+            .map(|(name, count)| {
+                if count == 1 {
+                    name
+                } else {
+                    format!("{name} × {count}")
+                }
+            })
             .collect::<Vec<_>>()
             .join(", ");
         format!(
@@ -313,7 +331,11 @@ mod tests {
     use serde_json::json;
 
     fn trace() -> Trace {
-        let mut spans = vec![Span::new("search", "tool"), Span::new("search", "tool"), Span::new("answer", "llm")];
+        let mut spans = vec![
+            Span::new("search", "tool"),
+            Span::new("search", "tool"),
+            Span::new("answer", "llm"),
+        ];
         spans[0].input = json!({"query": "shoes"});
         spans[1].input = json!({"query": "hats", "top": 3});
         Trace { spans }
@@ -330,15 +352,24 @@ mod tests {
     fn a_name_means_every_span_of_it() {
         let trace = trace();
         assert_eq!(Spans::named("search").select(&trace).unwrap().len(), 2);
-        assert_eq!(Spans::named("search").last().select(&trace).unwrap()[0].0, 1);
+        assert_eq!(
+            Spans::named("search").last().select(&trace).unwrap()[0].0,
+            1
+        );
         assert_eq!(Spans::kind("llm").select(&trace).unwrap()[0].0, 2);
     }
 
     #[test]
     fn a_missing_span_lists_the_spans_there_were() {
-        let error = Spans::named("retrieve").select(&trace()).unwrap_err().to_string();
+        let error = Spans::named("retrieve")
+            .select(&trace())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no span `retrieve`"), "{error}");
-        assert!(error.contains("`search` (tool) × 2, `answer` (llm)"), "{error}");
+        assert!(
+            error.contains("`search` (tool) × 2, `answer` (llm)"),
+            "{error}"
+        );
         assert!(error.contains("llmtest::spawn"), "{error}");
     }
 }

@@ -21,8 +21,14 @@ impl Contains {
     #[track_caller]
     pub fn new(needle: impl Into<String>) -> Self {
         let needle = needle.into();
-        assert!(!needle.is_empty(), "`Contains` needs a text to look for; every output contains the empty one");
-        Self { needle, ignore_case: false }
+        assert!(
+            !needle.is_empty(),
+            "`Contains` needs a text to look for; every output contains the empty one"
+        );
+        Self {
+            needle,
+            ignore_case: false,
+        }
     }
 
     /// Takes upper and lower case as equal.
@@ -43,10 +49,17 @@ impl Metric for Contains {
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let found = if self.ignore_case {
-            cx.case.output.to_lowercase().contains(&self.needle.to_lowercase())
+            cx.case
+                .output
+                .to_lowercase()
+                .contains(&self.needle.to_lowercase())
         } else {
             cx.case.output.contains(&self.needle)
         };
-        Ok(Score::from(found).because(format!("{:?} is {}in the output", self.needle, if found { "" } else { "not " })))
+        Ok(Score::from(found).because(format!(
+            "{:?} is {}in the output",
+            self.needle,
+            if found { "" } else { "not " }
+        )))
     }
 }

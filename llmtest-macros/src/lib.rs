@@ -1,0 +1,105 @@
+//! The attributes of `llmtest`. Depend on `llmtest`, which exports them: what they expand to names only
+//! `llmtest::__private`.
+
+mod function;
+mod llm_test;
+mod observe;
+mod problems;
+
+use proc_macro::TokenStream;
+
+/// Makes a function an LLM test: it returns what to check, and the runner checks it.
+///
+/// The function is `async` or not, and returns a `Check`, a list of them, or a `Result` of either. It is a test of the
+/// ordinary harness and of `llmtest::main()`, from the same attribute.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `dataset = "data/x.jsonl"` | runs the function once a row, which is its argument; relative to the crate's manifest |
+/// | `dataset_fn = rows` | the same, with the rows a function returns |
+/// | `pass_rate = 0.9` | the dataset is one test, which passes when that share of its rows does |
+/// | `trials = 5` | runs every case that often |
+/// | `passes = 4` | how many of the trials must pass; all of them if absent |
+/// | `timeout = "60s"` | gives up on a case after that time: `"500ms"`, `"60s"`, `"2m"` |
+/// | `tags("must", "slow")` | words to select tests by |
+/// | `crate = path` | where `llmtest` is, if it was renamed or re-exported |
+///
+/// `#[ignore]` and `#[ignore = "why"]` work as in any test.
+///
+/// ```
+/// use llmtest::prelude::*;
+///
+/// #[llm_test(trials = 3, passes = 2, timeout = "30s", tags("must"))]
+/// async fn answers_politely() -> Check {
+///     let answer = String::from("You are welcome.");
+///     TestCase::new("Thank you!", answer).expect(Contains::new("welcome"))
+/// }
+/// # fn main() {}
+/// ```
+#[proc_macro_attribute]
+pub fn llm_test(options: TokenStream, item: TokenStream) -> TokenStream {
+    llm_test::expand(options.into(), item.into()).into()
+}
+
+/// The same as `#[llm_test]`, under the name that `rstest`, `test_case` and other attributes look for.
+///
+/// ```
+/// use llmtest::prelude::*;
+///
+/// #[llmtest::test]
+/// async fn greets() -> Check {
+///     TestCase::new("Hello", "Hello to you too.").expect(Contains::new("Hello"))
+/// }
+/// # fn main() {}
+/// ```
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    llm_test::expand(options.into(), item.into()).into()
+}
+
+/// Records the calls of a function while a test runs: its arguments, result, duration and place in the trace.
+///
+/// It goes on production code, and costs one relaxed atomic load when no test listens. It works on functions and
+/// methods, `async` or not, generic ones, those that return `impl Future` or a boxed future, and under `#[async_trait]`.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `llm`, `tool`, `retriever`, `agent` | the kind of the span; also another word, or `kind = "x"` |
+/// | `name = "search"` | the span's name; the function's if absent |
+/// | `skip(a, b)` | leaves arguments out; `skip(result)` leaves the result out |
+/// | `redact(a)` | records `"[redacted]"` for the argument; also `redact(result)` |
+/// | `replay` | a recorded result can stand in for the call |
+/// | `key = &self.model` | what else the result depends on: another value is another recording |
+/// | `crate = path` | where `llmtest` is, if it was renamed or re-exported |
+///
+/// Values are recorded through `Serialize`, else `Debug`, else as the name of their type, with no bound on the
+/// signature; in a generic function only the bounds it declares count. `Ok(v)` is recorded as `v`, and an `Err` as the
+/// span's error.
+///
+/// With `replay`, arguments must be `Serialize`, and the result (of a `Result`, what is in `Ok`) also `Deserialize`.
+/// An error is replayed when its type is both, or is `From<llmtest::ReplayedError>`, as a boxed error is. Another body
+/// of the function is another recording; what it depends on outside of its arguments belongs in `key`.
+///
+/// ```
+/// #[llmtest::observe(retriever)]
+/// async fn retrieve(question: &str) -> Vec<String> {
+///     vec![format!("a passage about {question}")]
+/// }
+///
+/// struct Client {
+///     model: String,
+///     secret: String,
+/// }
+///
+/// impl Client {
+///     #[llmtest::observe(llm, name = "complete", replay, key = &self.model)]
+///     async fn call(&self, prompt: &str) -> Result<String, std::io::Error> {
+///         Ok(format!("{} says {prompt}", self.model))
+///     }
+/// }
+/// # let _ = (retrieve(""), &Client { model: String::new(), secret: String::new() }.secret);
+/// ```
+#[proc_macro_attribute]
+pub fn observe(options: TokenStream, item: TokenStream) -> TokenStream {
+    observe::expand(options.into(), item.into()).into()
+}

@@ -1,0 +1,372 @@
+//! The code of an observed function: open a span if somebody listens, run the body once, record what it gave.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{AttrStyle, Attribute, ReturnType, Type};
+
+use super::hash;
+use super::options::Options;
+use super::signature::{Shape, Signature, Treatment, mentions_impl, without_impl};
+use crate::function::Function;
+use crate::problems::private_path;
+
+pub(crate) fn expand(options: &Options, signature: &Signature, function: &Function) -> TokenStream {
+    let Function {
+        attrs,
+        vis,
+        sig,
+        body,
+    } = function;
+    let (inner_attrs, body) = split_inner_attributes(body);
+    // Names of the definition site, which the body cannot see.
+    let hidden = |name| Ident::new(name, Span::mixed_site());
+    let code = Code {
+        p: private_path(options.crate_path.as_ref()),
+        options,
+        signature,
+        span: hidden("__llmtest_span"),
+        output: hidden("__llmtest_output"),
+        future: hidden("__llmtest_future"),
+    };
+    let meta = code.meta(&sig.ident, &body);
+    let begin = code.begin();
+    let replay = code.replay();
+    let run = match signature.shape {
+        Shape::Sync => code.run_sync(&sig.output, &body),
+        Shape::Async => code.run_async(&body),
+        Shape::ImplFuture => code.run_impl_future(&body),
+        Shape::Boxed => code.run_boxed(&sig.output, &body),
+    };
+    quote! {
+        #(#attrs)*
+        #(#inner_attrs)*
+        #vis #sig {
+            #meta
+            #begin
+            #replay
+            #run
+        }
+    }
+}
+
+struct Code<'a> {
+    p: TokenStream,
+    options: &'a Options,
+    signature: &'a Signature,
+    span: Ident,
+    output: Ident,
+    future: Ident,
+}
+
+impl Code<'_> {
+    fn meta(&self, ident: &Ident, body: &Group) -> TokenStream {
+        let p = &self.p;
+        let name = self
+            .options
+            .name
+            .clone()
+            .unwrap_or_else(|| ident.unraw().to_string());
+        let kind = self.options.kind.as_deref().unwrap_or("function");
+        let hash = hash::of_tokens(&body.stream());
+        let line = quote_spanned!(ident.span()=> ::core::line!());
+        quote! {
+            static __LLMTEST_META: #p::Meta = #p::Meta {
+                name: #name,
+                kind: #kind,
+                file: ::core::file!(),
+                line: #line,
+                body_hash: #hash,
+            };
+        }
+    }
+
+    fn replays(&self) -> bool {
+        self.options.replay
+    }
+
+    /// Opens the span and captures the arguments, before the body may consume them.
+    fn begin(&self) -> TokenStream {
+        let Self { p, span, .. } = self;
+        let recorded = self
+            .signature
+            .arguments
+            .iter()
+            .filter(|argument| argument.treatment != Treatment::Skip);
+        let mut captures: Vec<TokenStream> = recorded
+            .map(|argument| {
+                let ident = &argument.ident;
+                let name = ident.unraw().to_string();
+                let redacted = argument.treatment == Treatment::Redact;
+                if self.replays() {
+                    let value = quote_spanned!(ident.span()=> #p::exact(&#ident));
+                    quote!(#span.exact(#name, #value, #redacted);)
+                } else if redacted {
+                    quote!(#span.redacted(#name);)
+                } else {
+                    let value = self.capture(&quote!(&#ident));
+                    quote!(#span.argument(#name, #value);)
+                }
+            })
+            .collect();
+        if let Some(key) = &self.options.key {
+            let value = quote_spanned!(key.span()=> #p::exact(&(#key)));
+            captures.push(quote!(#span.key(#value);));
+        }
+        let open = if self.replays() {
+            quote!(open_stage)
+        } else {
+            quote!(open)
+        };
+        let mutable = (!captures.is_empty()).then(|| quote!(mut));
+        let replaceable = self.replays().then(|| quote!(mut));
+        quote! {
+            #[allow(clippy::used_underscore_binding)]
+            let #replaceable #span = match #p::begin(&__LLMTEST_META) {
+                ::core::option::Option::None => ::core::option::Option::None,
+                ::core::option::Option::Some(#mutable #span) => {
+                    #(#captures)*
+                    ::core::option::Option::Some(#span.#open())
+                }
+            };
+        }
+    }
+
+    /// With `replay`: returns the recorded result, if there is one.
+    fn replay(&self) -> TokenStream {
+        if !self.replays() {
+            return TokenStream::new();
+        }
+        let Self {
+            p, span, output, ..
+        } = self;
+        let ty = &self.signature.output;
+        let at = ty.span();
+        let rebuilt = if self.signature.fallible {
+            let error = self.error_type(&quote!(__llmtest_rebuild(error, message)));
+            let ok = quote_spanned!(at=> #output.result::<<#ty as #p::ResultParts>::Ok, _>);
+            quote!(#ok(|error, message| #error))
+        } else {
+            quote_spanned!(at=> #output.value::<#ty>())
+        };
+        let found = match self.signature.shape {
+            Shape::Boxed => quote!(::std::boxed::Box::pin(async move { #rebuilt })),
+            Shape::Sync | Shape::Async | Shape::ImplFuture => rebuilt,
+        };
+        quote! {
+            if let ::core::option::Option::Some(#output) = #p::look_up(&mut #span) {
+                return #found;
+            }
+        }
+    }
+
+    fn run_sync(&self, declared: &ReturnType, body: &Group) -> TokenStream {
+        let Self {
+            p, span, output, ..
+        } = self;
+        let body = closure(declared, body);
+        let finish = self.finish();
+        quote! {
+            let #output = #p::call_once(#span.as_ref(), #body);
+            if let ::core::option::Option::Some(#span) = #span {
+                #finish
+            }
+            #output
+        }
+    }
+
+    fn run_async(&self, body: &Group) -> TokenStream {
+        let future = &self.future;
+        let body = with_return_type(&self.signature.output, body);
+        let finished = self.finish_future();
+        // Pinned in place: passing the future on by value would double its size at every level of nesting.
+        quote! {
+            let #future = ::core::pin::pin!(async move #body);
+            #finished
+        }
+    }
+
+    fn run_impl_future(&self, body: &Group) -> TokenStream {
+        let Self {
+            p, span, future, ..
+        } = self;
+        let finished = self.finish_future();
+        quote! {
+            let #future = #p::call_once(#span.as_ref(), move || #body);
+            async move {
+                let #future = ::core::pin::pin!(#future);
+                #finished
+            }
+        }
+    }
+
+    fn run_boxed(&self, declared: &ReturnType, body: &Group) -> TokenStream {
+        let Self {
+            p,
+            span,
+            output,
+            future,
+            ..
+        } = self;
+        let body = closure(declared, body);
+        let finish = self.finish();
+        quote! {
+            let #future = #p::call_once(#span.as_ref(), #body);
+            match #span {
+                ::core::option::Option::None => #future,
+                ::core::option::Option::Some(#span) => ::std::boxed::Box::pin(async move {
+                    let #output = #span.within(#future).await;
+                    #finish
+                    #output
+                }),
+            }
+        }
+    }
+
+    fn finish_future(&self) -> TokenStream {
+        let Self {
+            span,
+            output,
+            future,
+            ..
+        } = self;
+        let finish = self.finish();
+        quote! {
+            match #span {
+                ::core::option::Option::None => #future.await,
+                ::core::option::Option::Some(#span) => {
+                    let #output = #span.within(#future).await;
+                    #finish
+                    #output
+                }
+            }
+        }
+    }
+
+    /// Closes the span with what is in `output`.
+    fn finish(&self) -> TokenStream {
+        let Self {
+            p, span, output, ..
+        } = self;
+        let value = Ident::new("__llmtest_value", Span::mixed_site());
+        let error = Ident::new("__llmtest_error", Span::mixed_site());
+        let record = |reference: TokenStream| match self.signature.result {
+            Treatment::Skip => quote!(#span.output(#p::Value::Null)),
+            Treatment::Redact => quote!(#span.output(#p::redacted())),
+            // With `replay` this is `Serialize`, as the look-up has asked for.
+            Treatment::Record => {
+                let value = self.capture(&reference);
+                quote!(#span.output(#value))
+            }
+        };
+        if !self.signature.fallible {
+            let record = record(quote!(&#output));
+            return quote!(#record;);
+        }
+        let ok = record(quote!(#value));
+        let message = quote!({
+            #[allow(unused_imports)]
+            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
+            (&&&#p::Captured(#error)).__llmtest_message()
+        });
+        let failed = match self.signature.result {
+            Treatment::Skip => quote!(#span.error("failed".into())),
+            Treatment::Redact => quote!(#span.error("[redacted]".into())),
+            Treatment::Record if self.replays() => {
+                let recorded = self.error_type(&quote!(__llmtest_record(#error)));
+                quote!(#span.error_of_stage(#message, #recorded))
+            }
+            Treatment::Record => quote!(#span.error(#message)),
+        };
+        let (value, error) = match self.signature.result {
+            Treatment::Record => (quote!(#value), quote!(#error)),
+            Treatment::Skip | Treatment::Redact => (quote!(_), quote!(_)),
+        };
+        quote! {
+            match &#output {
+                ::core::result::Result::Ok(#value) => #ok,
+                ::core::result::Result::Err(#error) => #failed,
+            }
+        }
+    }
+
+    /// A value by the best trait it has: `Serialize`, else `Debug`, else the name of its type.
+    fn capture(&self, reference: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{ValueViaDebug as _, ValueViaName as _, ValueViaSerialize as _};
+            (&&&#p::Captured(#reference)).__llmtest_value()
+        })
+    }
+
+    /// A call on the error type of the result, by the best way there is to record and rebuild it.
+    fn error_type(&self, call: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        let ty = &self.signature.output;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{ErrorViaFrom as _, ErrorViaNothing as _, ErrorViaSerde as _};
+            (&&&#p::ErrorOf::<<#ty as #p::ResultParts>::Err>::NEW).#call
+        })
+    }
+}
+
+/// The body as a closure that returns what the function declares, so that a body with `Err(x.into())` infers.
+fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
+    match declared {
+        ReturnType::Default => quote!(move || #body),
+        ReturnType::Type(arrow, ty) => {
+            let ty = without_impl(ty);
+            if mentions_impl(&ty) {
+                quote!(move || #body)
+            } else {
+                quote!(move || #arrow #ty #body)
+            }
+        }
+    }
+}
+
+/// The body with its return type made known, which an `async` block has no syntax for.
+fn with_return_type(ty: &Type, body: &Group) -> Group {
+    let ty = without_impl(ty);
+    if matches!(ty, Type::Infer(_)) || mentions_impl(&ty) {
+        return body.clone();
+    }
+    let result = Ident::new("__llmtest_result", Span::mixed_site());
+    // In the macro's context, so that no lint of the user's applies; at the type, so that errors point there.
+    let edge = quote_spanned! {Span::mixed_site().located_at(ty.span())=>
+        #[allow(unknown_lints, unreachable_code, clippy::all, clippy::pedantic)]
+        if false {
+            let #result: #ty = loop {};
+            return #result;
+        }
+    };
+    let mut group = Group::new(
+        Delimiter::Brace,
+        [edge, body.stream()].into_iter().collect(),
+    );
+    group.set_span(body.span());
+    group
+}
+
+/// `#![…]` may stand in the body of a function only, so it moves to the function.
+fn split_inner_attributes(body: &Group) -> (Vec<Attribute>, Group) {
+    let split = |input: ParseStream<'_>| {
+        Ok((
+            input.call(Attribute::parse_inner)?,
+            input.parse::<TokenStream>()?,
+        ))
+    };
+    let Ok((mut attrs, rest)) = split.parse2(body.stream()) else {
+        return (Vec::new(), body.clone());
+    };
+    for attr in &mut attrs {
+        attr.style = AttrStyle::Outer;
+    }
+    let mut group = Group::new(Delimiter::Brace, rest);
+    group.set_span(body.span());
+    (attrs, group)
+}

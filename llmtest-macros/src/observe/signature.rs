@@ -1,0 +1,317 @@
+//! What an observed function takes and gives.
+
+use proc_macro2::{Ident, TokenTree};
+use quote::ToTokens as _;
+use syn::{
+    FieldPat, FnArg, GenericArgument, Pat, PathArguments, PathSegment, ReturnType, Type,
+    TypeParamBound, parse_quote,
+};
+
+use super::options::Options;
+use crate::problems::{Problems, did_you_mean};
+
+pub(crate) struct Signature {
+    pub(crate) arguments: Vec<Argument>,
+    pub(crate) shape: Shape,
+    /// What a call ends up with: for a function that returns a future, that future's output.
+    pub(crate) output: Type,
+    /// The last name of `output` is `Result`.
+    pub(crate) fallible: bool,
+    pub(crate) result: Treatment,
+}
+
+/// A name bound by the arguments.
+pub(crate) struct Argument {
+    pub(crate) ident: Ident,
+    pub(crate) treatment: Treatment,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Treatment {
+    Record,
+    Redact,
+    Skip,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shape {
+    Sync,
+    Async,
+    /// `-> impl Future<Output = T>`
+    ImplFuture,
+    /// `-> Pin<Box<dyn Future<Output = T>>>`, as `#[async_trait]` writes it, or `BoxFuture<'_, T>`
+    Boxed,
+}
+
+impl Signature {
+    pub(crate) fn read(sig: &syn::Signature, options: &Options, problems: &mut Problems) -> Self {
+        if let Some(token) = &sig.constness {
+            problems.on(
+                token,
+                "a `const fn` cannot be observed: remove `const`, or the attribute",
+            );
+        }
+        if let Some(abi) = &sig.abi {
+            problems.on(
+                abi,
+                "an `extern` function cannot be observed: observe a Rust function that calls it",
+            );
+        }
+        let mut idents = Vec::new();
+        let mut receiver = None;
+        for input in &sig.inputs {
+            match input {
+                FnArg::Receiver(self_) => receiver = Some(self_),
+                FnArg::Typed(argument) => bound_names(&argument.pat, &mut idents),
+            }
+        }
+        check_names(&idents, options, problems);
+
+        let declared: Type = match &sig.output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        if let Type::Never(never) = &declared {
+            problems.on(
+                never,
+                "a function that never returns has no result to observe: remove the attribute",
+            );
+        }
+        let (shape, output) = shape(sig.asyncness.is_some(), declared);
+        if options.replay {
+            if shape == Shape::ImplFuture {
+                problems.on(&sig.output, "`replay` cannot return another future: write an `async fn`, or remove `replay`");
+            } else if mentions_impl(&output) {
+                problems.on(&output, "`replay` must name the type it rebuilds from a recording: name it, or remove `replay`");
+            }
+            if options.key.is_none() {
+                if let Some(receiver) = receiver {
+                    problems.on(
+                        receiver.self_token,
+                        "`replay` does not see what the result depends on in `self`: add `key = &self.model`, \
+                         or `key = ()` if it depends on nothing there",
+                    );
+                }
+                for skipped in options.skip.iter().filter(|name| *name != "result") {
+                    problems.on(
+                        skipped,
+                        format!("with `replay`, another `{skipped}` would get the same result: add a `key`, or use `redact({skipped})`"),
+                    );
+                }
+            }
+            for (names, option) in [(&options.skip, "skip"), (&options.redact, "redact")] {
+                if let Some(name) = names.iter().find(|name| *name == "result") {
+                    problems.on(
+                        name,
+                        format!(
+                            "`replay` records the result: remove `{option}(result)` or `replay`"
+                        ),
+                    );
+                }
+            }
+        }
+
+        let treatment = |ident: &Ident| {
+            if options.skip.contains(ident) {
+                Treatment::Skip
+            } else if options.redact.contains(ident) {
+                Treatment::Redact
+            } else {
+                Treatment::Record
+            }
+        };
+        let result = treatment(&Ident::new("result", proc_macro2::Span::call_site()));
+        let arguments = idents
+            .into_iter()
+            .map(|ident| Argument {
+                treatment: treatment(&ident),
+                ident,
+            })
+            .collect();
+        let fallible = last_path_segment(&output).is_some_and(|segment| segment.ident == "Result");
+        Self {
+            arguments,
+            shape,
+            output,
+            fallible,
+            result,
+        }
+    }
+}
+
+fn check_names(idents: &[Ident], options: &Options, problems: &mut Problems) {
+    let mut known: Vec<String> = idents.iter().map(ToString::to_string).collect();
+    known.push("result".to_string());
+    for (names, option) in [(&options.skip, "skip"), (&options.redact, "redact")] {
+        for name in names {
+            let text = name.to_string();
+            if text == "self" {
+                problems.on(
+                    name,
+                    format!("`self` is never recorded: remove it from `{option}`"),
+                );
+            } else if !known.contains(&text) {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = did_you_mean(&text, &known);
+                let listed = known
+                    .iter()
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                problems.on(name, format!("`{option}` names no argument of this function: `{text}`{hint}\nit knows: {listed}"));
+            }
+        }
+    }
+    for name in options
+        .skip
+        .iter()
+        .filter(|name| options.redact.contains(name))
+    {
+        problems.on(
+            name,
+            format!("`{name}` is both skipped and redacted: keep one"),
+        );
+    }
+}
+
+/// The names that a pattern binds.
+fn bound_names(pat: &Pat, names: &mut Vec<Ident>) {
+    let mut all =
+        |pats: &mut dyn Iterator<Item = &Pat>| pats.for_each(|pat| bound_names(pat, names));
+    match pat {
+        Pat::Ident(bound) => {
+            if let Some((_, inner)) = &bound.subpat {
+                bound_names(inner, names);
+            }
+            names.push(bound.ident.clone());
+        }
+        Pat::Tuple(tuple) => all(&mut tuple.elems.iter()),
+        Pat::TupleStruct(tuple) => all(&mut tuple.elems.iter()),
+        Pat::Slice(slice) => all(&mut slice.elems.iter()),
+        Pat::Struct(fields) => all(&mut fields.fields.iter().map(|FieldPat { pat, .. }| &**pat)),
+        Pat::Reference(reference) => bound_names(&reference.pat, names),
+        Pat::Paren(inner) => bound_names(&inner.pat, names),
+        Pat::Type(typed) => bound_names(&typed.pat, names),
+        // Every alternative binds the same names.
+        Pat::Or(or) => or
+            .cases
+            .iter()
+            .take(1)
+            .for_each(|pat| bound_names(pat, names)),
+        _ => {}
+    }
+}
+
+fn shape(is_async: bool, declared: Type) -> (Shape, Type) {
+    if is_async {
+        return (Shape::Async, declared);
+    }
+    if let Type::ImplTrait(ty) = &declared
+        && let Some(output) = ty.bounds.iter().find_map(future_output)
+    {
+        return (Shape::ImplFuture, output.clone());
+    }
+    if let Some(output) = boxed_output(&declared) {
+        let output = output.clone();
+        return (Shape::Boxed, output);
+    }
+    (Shape::Sync, declared)
+}
+
+/// The `T` of `Pin<Box<dyn Future<Output = T>>>`, `BoxFuture<'_, T>` and `LocalBoxFuture<'_, T>`.
+fn boxed_output(ty: &Type) -> Option<&Type> {
+    let segment = last_path_segment(ty)?;
+    if segment.ident == "BoxFuture" || segment.ident == "LocalBoxFuture" {
+        return first_type_argument(segment);
+    }
+    let pinned = Some(segment)
+        .filter(|segment| segment.ident == "Pin")
+        .and_then(first_type_argument)?;
+    let boxed = last_path_segment(pinned)
+        .filter(|segment| segment.ident == "Box")
+        .and_then(first_type_argument)?;
+    match boxed {
+        Type::TraitObject(object) => object.bounds.iter().find_map(future_output),
+        _ => None,
+    }
+}
+
+fn first_type_argument(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// The `T` of `Future<Output = T>`.
+fn future_output(bound: &TypeParamBound) -> Option<&Type> {
+    let TypeParamBound::Trait(bound) = bound else {
+        return None;
+    };
+    let segment = bound
+        .path
+        .segments
+        .last()
+        .filter(|segment| segment.ident == "Future")?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+        _ => None,
+    })
+}
+
+fn last_path_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Paren(inner) => last_path_segment(&inner.elem),
+        Type::Group(inner) => last_path_segment(&inner.elem),
+        _ => None,
+    }
+}
+
+/// Whether the type cannot be written in a body: `impl Trait`, at any depth.
+pub(crate) fn mentions_impl(ty: &Type) -> bool {
+    fn in_stream(tokens: proc_macro2::TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == "impl",
+            TokenTree::Group(group) => in_stream(group.stream()),
+            _ => false,
+        })
+    }
+    in_stream(ty.to_token_stream())
+}
+
+/// The type with `_` for every `impl Trait` in a usual place, as a body can write it.
+pub(crate) fn without_impl(ty: &Type) -> Type {
+    let mut ty = ty.clone();
+    erase(&mut ty);
+    ty
+}
+
+fn erase(ty: &mut Type) {
+    match ty {
+        Type::ImplTrait(_) => *ty = parse_quote!(_),
+        Type::Paren(inner) => erase(&mut inner.elem),
+        Type::Group(inner) => erase(&mut inner.elem),
+        Type::Reference(inner) => erase(&mut inner.elem),
+        Type::Array(inner) => erase(&mut inner.elem),
+        Type::Tuple(tuple) => tuple.elems.iter_mut().for_each(erase),
+        Type::Path(path) => {
+            for segment in &mut path.path.segments {
+                if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
+                    for argument in &mut arguments.args {
+                        if let GenericArgument::Type(ty) = argument {
+                            erase(ty);
+                        }
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+}

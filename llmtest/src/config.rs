@@ -1,0 +1,374 @@
+//! Settings: `llmtest.toml`, then the environment over it. Only this module reads the environment.
+
+mod env;
+mod file;
+mod vars;
+
+pub(crate) use vars::HarnessVars;
+
+use crate::redact::{Redactor, Secret};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name of the configuration file.
+const FILE: &str = "llmtest.toml";
+
+/// Everything that is configured. `load` makes one from a folder and a list of variables.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The folder of `llmtest.toml`, else the crate's: paths in the configuration are relative to it.
+    pub(crate) root: PathBuf,
+    /// The file that was read.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) judge: JudgeConfig,
+    pub(crate) gate: GateConfig,
+    /// Cases in flight.
+    pub(crate) concurrency: usize,
+    /// The time limit of a body.
+    pub(crate) timeout: Duration,
+    pub(crate) mode: Mode,
+    /// The folder of the recordings.
+    pub(crate) recordings: PathBuf,
+    /// Where lock files may stand; not in the folder of the recordings, which is committed.
+    pub(crate) locks: PathBuf,
+    /// Where runs leave their records, when it is not the target folder.
+    pub(crate) dir: Option<PathBuf>,
+    pub(crate) run_id: Option<String>,
+    /// Run only tests with one of these tags; empty runs all.
+    pub(crate) tags: Vec<String>,
+    /// Run only what failed last.
+    pub(crate) failed: bool,
+    /// Show prompts, replies and reasons of what passed, too.
+    pub(crate) show_all: bool,
+    pub(crate) ci: bool,
+    pub(crate) nextest: bool,
+    pub(crate) nextest_run_id: Option<String>,
+    /// Which attempt of nextest this is, from one.
+    pub(crate) attempt: u32,
+    /// What must not be written or shown.
+    pub(crate) redactor: Arc<Redactor>,
+}
+
+/// `[judge]`.
+#[derive(Debug, Clone)]
+pub(crate) struct JudgeConfig {
+    /// Without a slash at the end.
+    pub(crate) base_url: String,
+    pub(crate) model: String,
+    pub(crate) api_key_env: String,
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) seed: i64,
+    /// Calls in flight.
+    pub(crate) max_in_flight: usize,
+    /// The time limit of one request.
+    pub(crate) timeout: Duration,
+    /// Attempts after the first.
+    pub(crate) retries: u32,
+    /// The registered judge to use instead of the server.
+    pub(crate) named: Option<String>,
+}
+
+impl JudgeConfig {
+    /// The base URL of the provider whose key `OPENAI_API_KEY` usually holds.
+    pub(crate) const DEFAULT_URL: &str = "https://api.openai.com/v1";
+
+    /// Whether the server runs on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let host = host(&self.base_url);
+        host == "localhost"
+            || host.ends_with(".localhost")
+            || host == "::1"
+            || host.starts_with("127.")
+    }
+
+    /// Whether a call cannot work since the default provider wants a key and there is none.
+    pub(crate) fn lacks_key(&self) -> bool {
+        self.api_key.is_none() && self.base_url == Self::DEFAULT_URL
+    }
+
+    /// The base URL as it may be shown: without user, password and query.
+    pub(crate) fn shown_url(&self) -> String {
+        let (scheme, rest) = self
+            .base_url
+            .split_once("://")
+            .unwrap_or(("http", &self.base_url));
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let authority = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        format!(
+            "{scheme}://{authority}{}",
+            path.split(['?', '#']).next().unwrap_or_default()
+        )
+    }
+}
+
+/// The host of a URL, without port, user and brackets.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// `[gate]`: read and validated; the gate itself decides later.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GateConfig {
+    pub(crate) baseline: PathBuf,
+    pub(crate) margin: f64,
+    pub(crate) alpha: f64,
+    pub(crate) on_inconclusive: OnInconclusive,
+    pub(crate) max_errors: u32,
+}
+
+/// What an inconclusive comparison means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnInconclusive {
+    Warn,
+    Fail,
+    MoreTrials,
+}
+
+/// Whether requests are answered by recordings or by the real thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A hit replays; a miss goes live and is written, but in CI it is an error.
+    Auto,
+    /// A miss is an error.
+    Replay,
+    /// Everything goes live and is written.
+    Record,
+    /// Recordings are neither read nor written.
+    Live,
+}
+
+impl Config {
+    /// Reads `llmtest.toml`, upwards from the crate's folder, and the real environment.
+    pub(crate) fn from_env(manifest_dir: Option<&Path>) -> Result<Self, ConfigError> {
+        let vars: Vec<_> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        // The folder known at compile time, unless the sources have moved since.
+        let compiled = manifest_dir
+            .filter(|dir| dir.is_dir())
+            .map(Path::to_path_buf);
+        let at_run_time = || {
+            vars.iter()
+                .find(|(name, _)| name == "CARGO_MANIFEST_DIR")
+                .map(|(_, dir)| dir.into())
+        };
+        let dir = compiled
+            .or_else(at_run_time)
+            .or_else(|| std::env::current_dir().ok())
+            .unwrap_or_default();
+        load(&dir, &vars, std::env::temp_dir())
+    }
+}
+
+/// The configuration of the crate in this folder, under these environment variables.
+pub(crate) fn load(
+    manifest_dir: &Path,
+    vars: &[(String, String)],
+    locks: PathBuf,
+) -> Result<Config, ConfigError> {
+    let env = env::Env::new(vars)?;
+    let path = manifest_dir
+        .ancestors()
+        .map(|dir| dir.join(FILE))
+        .find(|path| path.is_file());
+    let file = path
+        .as_deref()
+        .map(file::read)
+        .transpose()?
+        .unwrap_or_default();
+    let root = path
+        .as_deref()
+        .and_then(Path::parent)
+        .unwrap_or(manifest_dir)
+        .to_path_buf();
+
+    let judge = judge(&file.judge, &env)?;
+    let secrets = env
+        .secrets()
+        .chain(judge.api_key.clone())
+        .chain(url_password(&judge.base_url));
+    let redactor = Arc::new(Redactor::new(
+        secrets,
+        file.redact
+            .patterns
+            .into_iter()
+            .map(file::Pattern::into_inner),
+    ));
+    let recordings = env
+        .text("LLMTEST_RECORDINGS")
+        .map(PathBuf::from)
+        .or(file.recording.dir);
+    Ok(Config {
+        judge,
+        redactor,
+        locks,
+        gate: GateConfig {
+            baseline: root.join(
+                file.gate
+                    .baseline
+                    .unwrap_or_else(|| "llmtest.baseline.json".into()),
+            ),
+            margin: file.gate.margin.map_or(0.05, file::Margin::get),
+            alpha: file.gate.alpha.map_or(0.05, file::Alpha::get),
+            on_inconclusive: file.gate.on_inconclusive.unwrap_or(OnInconclusive::Warn),
+            max_errors: file.gate.max_errors.unwrap_or(0),
+        },
+        concurrency: env
+            .count("LLMTEST_CONCURRENCY")?
+            .or(file.run.concurrency.map(Into::into))
+            .unwrap_or(64),
+        timeout: env
+            .duration("LLMTEST_TIMEOUT")?
+            .or(file.run.timeout.map(file::Limit::get))
+            .unwrap_or(Duration::from_secs(120)),
+        mode: env.mode()?,
+        recordings: root.join(recordings.unwrap_or_else(|| "recordings".into())),
+        dir: env.text("LLMTEST_DIR").map(PathBuf::from),
+        run_id: env.run_id()?,
+        tags: env.list("LLMTEST_TAGS"),
+        failed: env.switch("LLMTEST_FAILED")?,
+        show_all: env.show_all()?,
+        ci: env.flag("CI"),
+        nextest: env.flag("NEXTEST"),
+        nextest_run_id: env.text("NEXTEST_RUN_ID").map(str::to_string),
+        attempt: env
+            .text("NEXTEST_ATTEMPT")
+            .and_then(|attempt| attempt.parse().ok())
+            .unwrap_or(1),
+        root,
+        file: path,
+    })
+}
+
+fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigError> {
+    let text = |name: &str, own: &Option<String>| {
+        env.text(name).map(str::to_string).or_else(|| own.clone())
+    };
+    let base_url = env
+        .base_url()?
+        .or_else(|| table.base_url.clone().map(file::BaseUrl::into_inner));
+    let key_env = env.key_name()?.or_else(|| {
+        table
+            .api_key_env
+            .clone()
+            .map(file::VariableName::into_inner)
+    });
+    let api_key_env = key_env.unwrap_or_else(|| "OPENAI_API_KEY".to_string());
+    Ok(JudgeConfig {
+        base_url: base_url.unwrap_or_else(|| JudgeConfig::DEFAULT_URL.to_string()),
+        model: text("LLMTEST_MODEL", &table.model).unwrap_or_else(|| "gpt-4.1-mini".to_string()),
+        api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
+        api_key_env,
+        seed: table.seed.unwrap_or(7),
+        max_in_flight: env
+            .count("LLMTEST_MAX_IN_FLIGHT")?
+            .or(table.max_in_flight.map(Into::into))
+            .unwrap_or(16),
+        timeout: env
+            .duration("LLMTEST_JUDGE_TIMEOUT")?
+            .or(table.timeout.map(file::Limit::get))
+            .unwrap_or(Duration::from_secs(60)),
+        retries: env
+            .number("LLMTEST_RETRIES")?
+            .or(table.retries)
+            .unwrap_or(5),
+        named: text("LLMTEST_JUDGE", &table.named),
+    })
+}
+
+/// The password in `https://user:password@host`.
+fn url_password(url: &str) -> Option<Secret> {
+    let authority = url.split_once("://")?.1.split('/').next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    Some(Secret::new(
+        user.split_once(':').map_or(user, |(_, password)| password),
+    ))
+}
+
+/// A time limit: `500ms`, `60s`, `2m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit.trim() {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let parsed = number
+        .parse::<f64>()
+        .ok()
+        .and_then(|number| Duration::try_from_secs_f64(number * seconds).ok());
+    match parsed {
+        Some(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!(
+            "`{text}` is not a time limit\nhint: write a number and a unit, such as `500ms`, `60s` or `2m`"
+        )),
+    }
+}
+
+/// The known word that was probably meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let far = (word.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::osa_distance(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| {
+            *distance <= far || candidate.to_lowercase().starts_with(&word)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Names in backticks, with commas.
+pub(crate) fn backticked<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names
+        .into_iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigError(String);
+
+impl ConfigError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests;

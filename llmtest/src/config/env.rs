@@ -1,0 +1,232 @@
+//! The `LLMTEST_*` variables.
+
+use super::file::{BaseUrl, VariableName};
+use super::{ConfigError, Mode, backticked, nearest, parse_duration};
+use crate::redact::Secret;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Every variable of ours; another `LLMTEST_*` variable is an error.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    (
+        "LLMTEST_MODE",
+        "`auto`, `replay`, `record` or `live`: whether recordings answer",
+    ),
+    ("LLMTEST_RECORDINGS", "the folder of the recordings"),
+    (
+        "LLMTEST_BASE_URL",
+        "the address of the judge's server, such as `http://127.0.0.1:8089/v1`",
+    ),
+    ("LLMTEST_MODEL", "the judge's model"),
+    (
+        "LLMTEST_API_KEY_ENV",
+        "the name of the variable that holds the judge's key",
+    ),
+    (
+        "LLMTEST_JUDGE",
+        "the name of a judge registered with `llmtest::judge!`",
+    ),
+    (
+        "LLMTEST_MAX_IN_FLIGHT",
+        "how many calls of the judge run at once",
+    ),
+    (
+        "LLMTEST_JUDGE_TIMEOUT",
+        "the time limit of one call of the judge, such as `60s`",
+    ),
+    (
+        "LLMTEST_RETRIES",
+        "how often a failed call of the judge is tried again",
+    ),
+    ("LLMTEST_CONCURRENCY", "how many cases run at once"),
+    (
+        "LLMTEST_TIMEOUT",
+        "the time limit of a test's body, such as `120s`",
+    ),
+    (
+        "LLMTEST_TAGS",
+        "run only tests with one of these tags, with commas between",
+    ),
+    ("LLMTEST_FAILED", "`1` runs only what failed last"),
+    (
+        "LLMTEST_SHOW",
+        "`all` shows prompts, replies and reasons of what passed, too",
+    ),
+    ("LLMTEST_DIR", "the folder for the records of runs"),
+    ("LLMTEST_RUN_ID", "the name of the run"),
+];
+
+/// The environment, checked for names that we do not know.
+pub(super) struct Env<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Env<'a> {
+    pub(super) fn new(vars: &'a [(String, String)]) -> Result<Self, ConfigError> {
+        let known = || VARIABLES.iter().map(|(name, _)| *name);
+        for (name, _) in vars {
+            if name.starts_with("LLMTEST_") && !known().any(|known| known == name) {
+                let meant = nearest(name, known())
+                    .map(|known| format!("did you mean `{known}`? "))
+                    .unwrap_or_default();
+                return Err(ConfigError::new(format!(
+                    "unknown environment variable `{name}`\nhint: {meant}known: {}",
+                    backticked(known())
+                )));
+            }
+        }
+        Ok(Self(
+            vars.iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+        ))
+    }
+
+    /// The value; an empty one counts as not set.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .get(name)
+            .copied()
+            .filter(|value| !value.trim().is_empty())
+    }
+
+    /// Variables of other programs: set, and not to something that says no.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|value| {
+            !matches!(
+                value.trim().to_lowercase().as_str(),
+                "0" | "false" | "no" | "off"
+            )
+        })
+    }
+
+    pub(super) fn switch(&self, name: &str) -> Result<bool, ConfigError> {
+        match self.text(name) {
+            None | Some("0" | "false") => Ok(false),
+            Some("1" | "true") => Ok(true),
+            Some(value) => Err(wrong(name, value, "set it to `1`, or not at all")),
+        }
+    }
+
+    pub(super) fn number(&self, name: &str) -> Result<Option<u32>, ConfigError> {
+        let parse = |value: &str| {
+            value
+                .trim()
+                .parse()
+                .map_err(|_| wrong(name, value, "set it to a whole number"))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn count(&self, name: &str) -> Result<Option<usize>, ConfigError> {
+        let parse = |value: &str| match value.trim().parse() {
+            Ok(0) | Err(_) => Err(wrong(name, value, "set it to a whole number from 1")),
+            Ok(count) => Ok(count),
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
+        let parse = |value| {
+            parse_duration(value).map_err(|error| ConfigError::new(format!("`{name}`: {error}")))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let words = self
+            .text(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim);
+        words
+            .filter(|word| !word.is_empty())
+            .map(str::to_string)
+            .collect()
+    }
+
+    pub(super) fn mode(&self) -> Result<Mode, ConfigError> {
+        const MODES: [(&str, Mode); 4] = [
+            ("auto", Mode::Auto),
+            ("replay", Mode::Replay),
+            ("record", Mode::Record),
+            ("live", Mode::Live),
+        ];
+        let Some(word) = self.text("LLMTEST_MODE") else {
+            return Ok(Mode::Auto);
+        };
+        match MODES.iter().find(|(name, _)| *name == word.trim()) {
+            Some((_, mode)) => Ok(*mode),
+            None => {
+                let names = || MODES.iter().map(|(name, _)| *name);
+                let meant = nearest(word, names())
+                    .map(|name| format!("did you mean `{name}`? "))
+                    .unwrap_or_default();
+                Err(wrong(
+                    "LLMTEST_MODE",
+                    word,
+                    &format!("{meant}known: {}", backticked(names())),
+                ))
+            }
+        }
+    }
+
+    pub(super) fn show_all(&self) -> Result<bool, ConfigError> {
+        match self.text("LLMTEST_SHOW") {
+            None => Ok(false),
+            Some("all") => Ok(true),
+            Some(value) => Err(wrong(
+                "LLMTEST_SHOW",
+                value,
+                "set it to `all`, or not at all",
+            )),
+        }
+    }
+
+    /// The run's id, which is a folder's name as well.
+    pub(super) fn run_id(&self) -> Result<Option<String>, ConfigError> {
+        let Some(id) = self.text("LLMTEST_RUN_ID") else {
+            return Ok(None);
+        };
+        let plain = id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        if plain && !id.starts_with('.') && id.len() <= 100 {
+            return Ok(Some(id.to_string()));
+        }
+        Err(wrong(
+            "LLMTEST_RUN_ID",
+            id,
+            "use at most 100 letters, digits, `-`, `_` and `.`; it names a folder",
+        ))
+    }
+
+    pub(super) fn base_url(&self) -> Result<Option<String>, ConfigError> {
+        let url = self
+            .text("LLMTEST_BASE_URL")
+            .map(|url| BaseUrl::try_from(url.to_string()))
+            .transpose();
+        url.map(|url| url.map(BaseUrl::into_inner))
+            .map_err(|error| ConfigError::new(format!("`LLMTEST_BASE_URL`: {error}")))
+    }
+
+    pub(super) fn key_name(&self) -> Result<Option<String>, ConfigError> {
+        let name = self
+            .text("LLMTEST_API_KEY_ENV")
+            .map(|name| VariableName::try_from(name.to_string()))
+            .transpose();
+        name.map(|name| name.map(VariableName::into_inner))
+            .map_err(|error| ConfigError::new(format!("`LLMTEST_API_KEY_ENV`: {error}")))
+    }
+
+    /// Keys of other services, which the application may hold and an observed argument may show.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
+        let keys = self
+            .0
+            .iter()
+            .filter(|(name, value)| name.ends_with("_API_KEY") && value.trim().len() >= 16);
+        keys.map(|(_, value)| Secret::new(value.trim()))
+    }
+}
+
+fn wrong(name: &str, value: &str, hint: &str) -> ConfigError {
+    ConfigError::new(format!("`{name}` is set to `{value}`\nhint: {hint}"))
+}

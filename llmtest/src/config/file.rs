@@ -1,0 +1,265 @@
+//! The tables of `llmtest.toml`.
+
+use super::{ConfigError, OnInconclusive, backticked, nearest, parse_duration};
+use serde::Deserialize;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) judge: Judge,
+    pub(super) run: Run,
+    pub(super) recording: Recording,
+    pub(super) redact: Redact,
+    pub(super) gate: Gate,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct Judge {
+    pub(super) base_url: Option<BaseUrl>,
+    pub(super) model: Option<String>,
+    pub(super) api_key_env: Option<VariableName>,
+    pub(super) seed: Option<i64>,
+    pub(super) max_in_flight: Option<NonZeroUsize>,
+    pub(super) timeout: Option<Limit>,
+    pub(super) retries: Option<u32>,
+    #[serde(rename = "use")]
+    pub(super) named: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Run {
+    pub(super) concurrency: Option<NonZeroUsize>,
+    pub(super) timeout: Option<Limit>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recording {
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Redact {
+    pub(super) patterns: Vec<Pattern>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct Gate {
+    pub(super) baseline: Option<PathBuf>,
+    pub(super) margin: Option<Margin>,
+    pub(super) alpha: Option<Alpha>,
+    pub(super) on_inconclusive: Option<OnInconclusive>,
+    pub(super) max_errors: Option<u32>,
+}
+
+/// A time limit.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Limit(Duration);
+
+impl Limit {
+    pub(super) fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_duration(&text).map(Self)
+    }
+}
+
+/// A regular expression.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Pattern(regex::Regex);
+
+impl Pattern {
+    pub(super) fn into_inner(self) -> regex::Regex {
+        self.0
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match regex::Regex::new(&text) {
+            Ok(regex) if regex.is_match("") => {
+                Err(format!("the pattern `{text}` matches the empty text"))
+            }
+            Ok(regex) => Ok(Self(regex)),
+            Err(error) => Err(format!(
+                "`{text}` is not a regular expression: {}",
+                last_line(&error.to_string())
+            )),
+        }
+    }
+}
+
+/// The part of a parser's message that says what is wrong, without its drawing.
+fn last_line(message: &str) -> &str {
+    let line = message.trim_end().rsplit('\n').next().unwrap_or(message);
+    line.strip_prefix("error: ").unwrap_or(line)
+}
+
+/// Where an OpenAI-compatible server is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct BaseUrl(String);
+
+impl BaseUrl {
+    pub(super) fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for BaseUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // People paste the address of the call as well.
+        let url = text
+            .trim()
+            .trim_end_matches('/')
+            .trim_end_matches("/chat/completions");
+        let rest = url
+            .strip_prefix("http://")
+            .or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(|rest| {
+            rest.is_empty() || rest.starts_with('/') || rest.contains(char::is_whitespace)
+        }) {
+            // Not quoted: whoever confuses two settings may have put the key here.
+            return Err(
+                "the base-url is not a web address\nhint: write it with its scheme, such as `http://127.0.0.1:8089/v1`".to_string()
+            );
+        }
+        Ok(Self(url.to_string()))
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct VariableName(String);
+
+impl VariableName {
+    pub(super) fn into_inner(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for VariableName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let plain = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if plain {
+            return Ok(Self(name));
+        }
+        // Not quoted: it may be the key itself.
+        Err("api-key-env takes the name of an environment variable, in capitals, and never the key itself\n\
+             hint: `api-key-env = \"OPENAI_API_KEY\"`, and put the key into that variable"
+            .to_string())
+    }
+}
+
+/// How much worse may pass as not worse.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Margin(f64);
+
+impl Margin {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Margin {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if (0.0..=1.0).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(format!("the margin is {value}, and must be from 0 to 1"))
+        }
+    }
+}
+
+/// The probability of a false alarm.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Alpha(f64);
+
+impl Alpha {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Alpha {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value > 0.0 && value < 1.0 {
+            Ok(Self(value))
+        } else {
+            Err(format!("alpha is {value}, and must be between 0 and 1"))
+        }
+    }
+}
+
+/// Reads the file. An error names the file, the line and, for an unknown key, what was probably meant; it never shows
+/// the line itself, which may hold a key in the wrong place.
+pub(super) fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::new(format!("cannot read {}: {error}", path.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..at]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        ConfigError::new(format!(
+            "{}:{line}: {}",
+            path.display(),
+            explained(error.message())
+        ))
+    })
+}
+
+/// The parser's message, with the likely meaning of an unknown word.
+fn explained(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let what = if message.starts_with("unknown field") {
+        "key"
+    } else if message.starts_with("unknown variant") {
+        "value"
+    } else {
+        return message.trim_end().to_string();
+    };
+    let Some((unknown, known)) = quoted.split_first() else {
+        return message.to_string();
+    };
+    let meant = nearest(unknown, known.iter().copied())
+        .map(|known| format!("did you mean `{known}`? "))
+        .unwrap_or_default();
+    format!(
+        "unknown {what} `{unknown}`\nhint: {meant}known here: {}",
+        backticked(known.iter().copied())
+    )
+}

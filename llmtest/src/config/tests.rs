@@ -1,0 +1,220 @@
+use super::*;
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, toml: &str) -> Self {
+        let dir =
+            std::env::temp_dir().join(format!("llmtest-config-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("crates/app")).unwrap();
+        std::fs::write(dir.join(FILE), toml).unwrap();
+        Self(dir)
+    }
+
+    fn load(&self, vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        load(
+            &self.0.join("crates/app"),
+            &owned(vars),
+            std::env::temp_dir(),
+        )
+    }
+
+    fn error(&self, vars: &[(&str, &str)]) -> String {
+        self.load(vars).unwrap_err().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn owned(vars: &[(&str, &str)]) -> Vec<(String, String)> {
+    vars.iter()
+        .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
+        .collect()
+}
+
+#[test]
+fn without_file_and_variables_there_are_defaults() {
+    let config = Folder::new("defaults", "").load(&[]).unwrap();
+    assert_eq!(config.judge.base_url, "https://api.openai.com/v1");
+    assert_eq!(
+        (
+            config.judge.max_in_flight,
+            config.judge.retries,
+            config.concurrency
+        ),
+        (16, 5, 64)
+    );
+    assert_eq!(
+        (config.judge.timeout, config.timeout),
+        (Duration::from_secs(60), Duration::from_secs(120))
+    );
+    assert!(config.judge.lacks_key() && !config.judge.is_local() && !config.ci);
+    assert_eq!((config.mode, config.attempt), (Mode::Auto, 1));
+}
+
+#[test]
+fn the_file_is_found_upwards_and_paths_are_relative_to_it() {
+    let folder = Folder::new(
+        "upwards",
+        "[judge]\nbase-url = \"http://localhost:1/v1/\"\nmodel = \"m\"\ntimeout = \"1.5s\"\n[recording]\ndir = \"tapes\"\n\
+         [run]\nconcurrency = 3\n[gate]\non-inconclusive = \"more-trials\"\nmargin = 0.1\n",
+    );
+    let config = folder.load(&[]).unwrap();
+    assert_eq!(config.file.as_deref(), Some(folder.0.join(FILE).as_path()));
+    assert_eq!(config.recordings, folder.0.join("tapes"));
+    assert_eq!(config.judge.base_url, "http://localhost:1/v1");
+    assert_eq!(config.judge.timeout, Duration::from_millis(1500));
+    assert!(config.judge.is_local() && !config.judge.lacks_key());
+    assert_eq!(config.gate.on_inconclusive, OnInconclusive::MoreTrials);
+}
+
+#[test]
+fn variables_go_before_the_file() {
+    let folder = Folder::new(
+        "variables",
+        "[judge]\nmodel = \"file\"\napi-key-env = \"MY_KEY\"\n[run]\nconcurrency = 3\n",
+    );
+    let config = folder
+        .load(&[
+            ("LLMTEST_MODEL", "env"),
+            ("LLMTEST_CONCURRENCY", "9"),
+            ("LLMTEST_MODE", "replay"),
+            ("LLMTEST_TAGS", "must, slow"),
+            ("LLMTEST_FAILED", "1"),
+            ("LLMTEST_SHOW", "all"),
+            ("MY_KEY", "sk-0123456789"),
+            ("CI", "true"),
+            ("NEXTEST", "1"),
+            ("NEXTEST_ATTEMPT", "2"),
+        ])
+        .unwrap();
+    assert_eq!(
+        (config.judge.model.as_str(), config.concurrency, config.mode),
+        ("env", 9, Mode::Replay)
+    );
+    assert_eq!(config.tags, ["must", "slow"]);
+    assert!(config.failed && config.show_all && config.ci && config.nextest && config.attempt == 2);
+    assert!(!config.judge.lacks_key());
+    assert!(
+        !format!("{config:?}").contains("0123456789"),
+        "no key in debug output"
+    );
+}
+
+#[test]
+fn ci_can_say_no() {
+    let folder = Folder::new("ci", "");
+    for (value, ci) in [
+        ("", false),
+        ("false", false),
+        ("0", false),
+        ("1", true),
+        ("woodpecker", true),
+    ] {
+        assert_eq!(folder.load(&[("CI", value)]).unwrap().ci, ci, "{value}");
+    }
+}
+
+#[test]
+fn unknown_keys_name_file_line_and_what_was_meant() {
+    let error = Folder::new("unknown", "[judge]\nmodel = \"m\"\nmax-inflight = 3\n").error(&[]);
+    assert!(error.contains("llmtest.toml:3: unknown key `max-inflight`\nhint: did you mean `max-in-flight`? known here: `base-url`"), "{error}");
+    let error = Folder::new("table", "\n[jugde]\nmodel = \"m\"\n").error(&[]);
+    assert!(
+        error.contains("llmtest.toml:2: unknown key `jugde`\nhint: did you mean `judge`?"),
+        "{error}"
+    );
+    let error = Folder::new("variant", "[gate]\non-inconclusive = \"wran\"\n").error(&[]);
+    assert!(
+        error.contains("llmtest.toml:2: unknown value `wran`\nhint: did you mean `warn`?"),
+        "{error}"
+    );
+    let error = Folder::new("env", "").error(&[("LLMTEST_MODLE", "m")]);
+    assert!(
+        error.starts_with(
+            "unknown environment variable `LLMTEST_MODLE`\nhint: did you mean `LLMTEST_MODEL`?"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_not_shown() {
+    for toml in [
+        "[judge]\napi-key = \"sk-123456\"\n",
+        "[judge]\napi-key-env = \"sk-123456\"\n",
+        "[judge]\nbase-url = \"sk-123456\"\n",
+    ] {
+        let error = Folder::new("key", toml).error(&[]);
+        assert!(
+            error.contains("llmtest.toml:2: ")
+                && error.contains("hint: ")
+                && !error.contains("123456"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn wrong_values_name_their_place() {
+    for (toml, says) in [
+        (
+            "[judge]\ntimeout = \"soon\"\n",
+            "llmtest.toml:2: `soon` is not a time limit",
+        ),
+        ("[judge]\ntimeout = 60\n", "llmtest.toml:2: "),
+        ("[run]\nconcurrency = 0\n", "llmtest.toml:2: "),
+        (
+            "[gate]\nmargin = 1.5\n",
+            "llmtest.toml:2: the margin is 1.5, and must be from 0 to 1",
+        ),
+        (
+            "[gate]\nalpha = 0.0\n",
+            "llmtest.toml:2: alpha is 0, and must be between 0 and 1",
+        ),
+        (
+            "[redact]\npatterns = [\"(\"]\n",
+            "llmtest.toml:2: `(` is not a regular expression: unclosed group",
+        ),
+        ("[judge\n", "llmtest.toml:1: "),
+    ] {
+        let error = Folder::new("wrong", toml).error(&[]);
+        assert!(error.contains(says), "{error}");
+    }
+    let folder = Folder::new("wrong-env", "");
+    for (name, value) in [
+        ("LLMTEST_MODE", "reply"),
+        ("LLMTEST_CONCURRENCY", "0"),
+        ("LLMTEST_RETRIES", "-1"),
+        ("LLMTEST_TIMEOUT", "1 year"),
+        ("LLMTEST_FAILED", "maybe"),
+        ("LLMTEST_SHOW", "some"),
+        ("LLMTEST_RUN_ID", "../up"),
+        ("LLMTEST_BASE_URL", "localhost"),
+        ("LLMTEST_API_KEY_ENV", "sk-secret"),
+    ] {
+        let error = folder.error(&[(name, value)]);
+        assert!(
+            error.starts_with(&format!("`{name}`")) && error.contains("hint: "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_url_is_shown_without_user_and_password() {
+    let config = Folder::new("url", "")
+        .load(&[(
+            "LLMTEST_BASE_URL",
+            "http://me:hunter2hunter2@[::1]:80/v1?x=y",
+        )])
+        .unwrap();
+    assert_eq!(config.judge.shown_url(), "http://[::1]:80/v1");
+    assert!(config.judge.is_local());
+    assert_eq!(config.redactor.scrub("pw hunter2hunter2"), "pw [redacted]");
+}

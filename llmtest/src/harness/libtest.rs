@@ -1,0 +1,191 @@
+//! Zero configuration: each `#[llm_test]` is an ordinary `#[test]`, and a dataset is one test.
+
+use super::select::clash_of;
+use crate::config;
+use crate::dataset::{self, manifest_dir};
+use crate::entry::{self, Dataset, TestEntry};
+use crate::report::{GroupRecord, Outcome, TestRecord, group_block, test_block};
+use crate::runner::{Case, Place, Run, run_case, start};
+use crate::runtime;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{ExitCode, Termination};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How a test ended, for libtest. A failure prints its block and nothing else: no panic, no backtrace.
+pub struct Verdict {
+    failed: bool,
+    block: String,
+}
+
+impl Termination for Verdict {
+    #[expect(clippy::print_stderr, reason = "libtest shows what a failing test prints, and only through this macro")]
+    fn report(self) -> ExitCode {
+        if !self.block.is_empty() {
+            eprintln!("\n{}", self.block.trim_end());
+        }
+        if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }
+}
+
+/// Runs one test under libtest.
+pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
+    let vars = config::HarnessVars::from_env();
+    let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
+    let run = start(Some(dir.clone()), None);
+    let verdict = if run.selects(entry.tags) {
+        runtime::handle().block_on(run_one(run, entry, &dir))
+    } else {
+        run.skipped(1);
+        Verdict { failed: false, block: "not chosen by LLMTEST_TAGS".to_string() }
+    };
+    if was_last(entry) {
+        let summary = run.finish();
+        if !run.under_nextest() {
+            run.tell(&format!("\n{summary}"));
+        }
+    } else {
+        run.settle_recordings();
+    }
+    verdict
+}
+
+async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Verdict {
+    if let (None, false) = (clash_of(entry), matches!(entry.dataset, Dataset::None)) {
+        let (group, rows) = run_rows(run, entry, dir, Place::Thread).await;
+        let failed = group.outcome != Outcome::Passed;
+        let block = if failed || run.style.all { group_block(&group, &rows, run.style) } else { String::new() };
+        run.record_group(group);
+        return Verdict { failed, block };
+    }
+    let case = clash_of(entry).map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
+    let record = run_case(run, case, Place::Thread).await;
+    let failed = record.outcome != Outcome::Passed;
+    let block = if failed || run.style.all { test_block(&record, run.style) } else { String::new() };
+    run.record(record);
+    Verdict { failed, block }
+}
+
+/// Runs every row of a dataset as one test. The rows are read as places become free, and only those that did not pass
+/// are kept, so that a large dataset needs no memory.
+pub(super) async fn run_rows(run: &'static Run, entry: &'static TestEntry, dir: &Path, place: Place) -> (GroupRecord, Vec<TestRecord>) {
+    let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
+    let mut shown = Vec::new();
+    let mut error = None;
+    match dataset::rows(entry, dir) {
+        Err(problem) => error = Some(problem.to_string()),
+        Ok(rows) => {
+            let mut tasks = tokio::task::JoinSet::new();
+            let most = run.places.available_permits().saturating_mul(2).clamp(2, 4096);
+            let mut take = |ended: Result<TestRecord, tokio::task::JoinError>| match ended {
+                Ok(record) => {
+                    *counts.entry(record.outcome).or_default() += 1;
+                    if record.outcome != Outcome::Passed || run.style.all {
+                        shown.push(record.clone());
+                    }
+                    run.record(record);
+                }
+                Err(problem) => {
+                    *counts.entry(Outcome::Errored).or_default() += 1;
+                    error = Some(format!("the runner failed: {problem}"));
+                }
+            };
+            for (position, row) in rows.enumerate() {
+                if tasks.len() >= most {
+                    tasks.join_next().await.map(&mut take);
+                }
+                tasks.spawn(run_case(run, Case::row(entry, position, row.id, row.row), place));
+            }
+            while let Some(ended) = tasks.join_next().await {
+                take(ended);
+            }
+        }
+    }
+    shown.sort_by_key(|record| record.position);
+    let pass_rate = entry.pass_rate.unwrap_or(1.0);
+    let all: usize = counts.values().sum();
+    let count = |outcome| counts.get(&outcome).copied().unwrap_or_default();
+    let enough = count(Outcome::Passed) as f64 >= pass_rate * all as f64 - 1e-9;
+    let outcome = if error.is_some() || count(Outcome::Errored) > 0 {
+        Outcome::Errored
+    } else if enough {
+        Outcome::Passed
+    } else {
+        Outcome::Failed
+    };
+    let group = GroupRecord {
+        test: entry.path(),
+        binary: run.binary.clone(),
+        file: entry.file.to_string(),
+        line: entry.line,
+        outcome,
+        pass_rate,
+        rows: counts.into_iter().map(|(outcome, count)| (outcome.as_str().to_string(), count)).collect(),
+        error,
+        attempt: run.attempt(),
+    };
+    (group, shown)
+}
+
+/// Whether this was the last test of the crate that libtest was asked to run: then the summary is due.
+fn was_last(entry: &TestEntry) -> bool {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    let ended = ENDED.fetch_add(1, Ordering::SeqCst) + 1;
+    let asked = Asked::parse(std::env::args().skip(1));
+    let due = entry::all().into_iter().filter(|other| other.crate_name() == entry.crate_name() && asked.runs(&other.path(), other.ignored)).count();
+    ended == due
+}
+
+/// What libtest was asked to run, as far as it decides which tests run.
+#[derive(Default)]
+struct Asked {
+    filters: Vec<String>,
+    skip: Vec<String>,
+    exact: bool,
+    ignored: bool,
+    include_ignored: bool,
+}
+
+impl Asked {
+    fn parse(mut args: impl Iterator<Item = String>) -> Self {
+        let mut asked = Self::default();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--exact" => asked.exact = true,
+                "--ignored" => asked.ignored = true,
+                "--include-ignored" => asked.include_ignored = true,
+                "--skip" => asked.skip.extend(args.next()),
+                "--test-threads" | "--logfile" | "--color" | "--format" | "-Z" | "--shuffle-seed" | "--report-time" => {
+                    args.next();
+                }
+                other => match other.strip_prefix("--skip=") {
+                    Some(skip) => asked.skip.push(skip.to_string()),
+                    None if other.starts_with('-') => {}
+                    None => asked.filters.push(arg),
+                },
+            }
+        }
+        asked
+    }
+
+    fn runs(&self, name: &str, ignored: bool) -> bool {
+        let matches = |pattern: &String| if self.exact { name == pattern } else { name.contains(pattern.as_str()) };
+        let kind = if self.ignored { ignored } else { self.include_ignored || !ignored };
+        kind && (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skip.iter().any(matches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_that_libtest_will_run_are_known() {
+        let asked = |args: &[&str]| Asked::parse(args.iter().map(ToString::to_string));
+        assert!(asked(&[]).runs("a::b", false) && !asked(&[]).runs("a::b", true));
+        assert!(asked(&["--ignored"]).runs("a", true) && !asked(&["--ignored"]).runs("a", false));
+        assert!(asked(&["--include-ignored", "b", "x"]).runs("a::b", true));
+        assert!(!asked(&["--exact", "b"]).runs("a::b", false));
+        assert!(!asked(&["--test-threads", "2", "--skip=b"]).runs("a::b", false));
+    }
+}

@@ -1,0 +1,233 @@
+//! The full harness: `fn main() -> ExitCode { llmtest::main() }` in a target with `harness = false`.
+
+use super::args::Args;
+use super::select::{Named, named};
+use crate::dataset::{self, manifest_dir};
+use crate::entry::{Dataset, TestEntry};
+use crate::report::{failed_last, group_block, test_block};
+use crate::runner::{Case, HarnessArgs, Place, Run, report_root, run_case, start};
+use crate::{config, runtime};
+use libtest_mimic::{Completion, Failed, FormatSetting, Trial};
+use std::collections::{HashSet, VecDeque};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Runs every `#[llm_test]` of this binary and returns the exit code: 0 when all passed, 101 when one did not, 2 for a
+/// wrong command line.
+///
+/// Understands the command line of libtest: several filters, `--exact`, `--skip`, `--ignored`, `--include-ignored`,
+/// `--list`, `--format`, `--test-threads`, `--no-capture`. Everything else is set in `llmtest.toml` and with `LLMTEST_*`
+/// variables.
+pub fn main() -> ExitCode {
+    let vars = config::HarnessVars::from_env();
+    let args = match Args::parse(std::env::args().skip(1), vars.test_threads.as_deref()) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return ExitCode::from(101);
+        }
+    };
+    let tests = named();
+    let first_dir = tests.first().map(|test| manifest_dir(test.entry, vars.manifest_dir.as_deref()));
+    let planned = plan(&args, tests, vars.manifest_dir);
+    if args.mimic.list {
+        return list(&args, planned);
+    }
+    let colour = match args.mimic.color {
+        Some(libtest_mimic::ColorSetting::Always) => true,
+        Some(libtest_mimic::ColorSetting::Never) => false,
+        _ => vars.colour && std::io::stdout().is_terminal(),
+    };
+    let run = start(first_dir, Some(HarnessArgs { places: args.threads, colour }));
+    execute(run, args, planned)
+}
+
+/// One line of the harness's list.
+struct Planned {
+    name: String,
+    entry: &'static TestEntry,
+    work: Work,
+}
+
+enum Work {
+    Case(Case),
+    /// A dataset that is one test.
+    Group(PathBuf),
+}
+
+/// Everything that the command line may select, datasets spread into their rows.
+fn plan(args: &Args, tests: Vec<Named>, dir: Option<PathBuf>) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for Named { name, entry, broken } in tests {
+        let dir = manifest_dir(entry, dir.as_deref());
+        let mut one = |name: String, work: Work| planned.push(Planned { name, entry, work });
+        match (broken, &entry.dataset, entry.pass_rate) {
+            (Some(why), ..) => one(name, Work::Case(Case::broken(entry, why))),
+            (None, Dataset::None, _) => one(name, Work::Case(Case::plain(entry))),
+            (None, _, Some(_)) => one(name, Work::Group(dir)),
+            (None, _, None) if !args.may_select_rows_of(&name) => {}
+            (None, _, None) => match dataset::rows(entry, &dir) {
+                Ok(rows) => rows.enumerate().for_each(|(position, row)| {
+                    one(format!("{name}::{}", row.id), Work::Case(Case::row(entry, position, row.id, row.row)));
+                }),
+                Err(error) => one(name, Work::Case(Case::broken(entry, error.to_string()))),
+            },
+        }
+    }
+    unique(&mut planned);
+    planned
+}
+
+/// A row's name may be that of another test, such as `rows::first` beside `mod rows { fn first }`.
+fn unique(planned: &mut [Planned]) {
+    let mut seen = HashSet::new();
+    for test in planned {
+        if !seen.insert(test.name.clone()) {
+            let why = format!("another test is named `{}` too\nhint: rename the test or the row's id; results and baselines are kept by name", test.name);
+            test.work = Work::Case(Case::broken(test.entry, why));
+            while !seen.insert(test.name.clone()) {
+                test.name.push('\'');
+            }
+        }
+    }
+}
+
+/// The trial of a test that is not run by us: for the list, and for what is filtered out or ignored.
+fn idle(name: &str, entry: &TestEntry) -> Trial {
+    Trial::test(name, || Ok(())).with_ignored_flag(entry.ignored)
+}
+
+/// Mimic knows one filter; several become a list of exact names to skip, so that it still counts what was filtered out.
+fn narrowed(args: &Args, planned: &[Planned]) -> libtest_mimic::Arguments {
+    let mut mimic = args.mimic.clone();
+    match args.filters.as_slice() {
+        [] => {}
+        [one] => mimic.filter = Some(one.clone()),
+        _ => {
+            mimic.skip = planned.iter().filter(|test| !args.selects(&test.name)).map(|test| test.name.clone()).collect();
+            mimic.exact = true;
+        }
+    }
+    mimic
+}
+
+fn list(args: &Args, planned: Vec<Planned>) -> ExitCode {
+    let mimic = narrowed(args, &planned);
+    let trials = planned.iter().map(|test| idle(&test.name, test.entry)).collect();
+    libtest_mimic::run(&mimic, trials).exit_code()
+}
+
+/// How a test ended, for mimic: `Err` is the block that explains it.
+type Ended = Result<Completion, Failed>;
+
+fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
+    let mut mimic = narrowed(&args, &planned);
+    let json = mimic.format == Some(FormatSetting::Json);
+    // Mimic prints in order and waits; the cases run ahead of it.
+    mimic.test_threads = Some(1);
+    let wants_failed = run.config.as_ref().is_ok_and(|config| config.failed);
+    let last_failed = wants_failed.then(|| failed_last(&report_root(run.config.as_ref().ok()), &run.binary)).flatten();
+    let mut trials = Vec::with_capacity(planned.len());
+    let mut queue = VecDeque::new();
+    let mut ignored = 0;
+    for test in planned {
+        let trial = idle(&test.name, test.entry);
+        let filtered = mimic.is_filtered_out(&trial);
+        if filtered || mimic.is_ignored(&trial) {
+            ignored += usize::from(!filtered);
+            trials.push(match test.entry.ignore_reason.filter(|_| !filtered) {
+                // Mimic shows a reason only for tests that are ignored as they run.
+                Some(reason) if !mimic.ignored => ignored_with(&test.name, reason),
+                _ => trial,
+            });
+            continue;
+        }
+        let unselected = if !run.selects(test.entry.tags) {
+            Some("not chosen by LLMTEST_TAGS")
+        } else if last_failed.as_ref().is_some_and(|failed| !failed.contains(&test.name)) {
+            Some("did not fail last time")
+        } else {
+            None
+        };
+        if let Some(reason) = unselected {
+            ignored += 1;
+            trials.push(ignored_with(&test.name, reason));
+            continue;
+        }
+        let (sender, receiver) = channel();
+        queue.push_back((test.work, test.entry, sender));
+        trials.push(waiting(&test.name, test.entry, receiver));
+    }
+    run.skipped(ignored);
+    let driver = runtime::handle().spawn(drive(run, queue));
+    let conclusion = libtest_mimic::run(&mimic, trials);
+    driver.abort();
+    let text = run.finish();
+    if !run.under_nextest() {
+        if json {
+            run.tell(&text);
+        } else {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(text.as_bytes());
+            let _ = stdout.flush();
+        }
+    }
+    // A configuration that cannot be read must not pass, even when no test needed it.
+    if run.config.is_err() { ExitCode::from(101) } else { conclusion.exit_code() }
+}
+
+fn ignored_with(name: &str, reason: &'static str) -> Trial {
+    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
+}
+
+fn waiting(name: &str, entry: &TestEntry, receiver: Receiver<Ended>) -> Trial {
+    let wait = move || receiver.recv().unwrap_or_else(|_| Err("the runner ended without a result for this test; please report this".into()));
+    Trial::ignorable_test(name, wait).with_ignored_flag(entry.ignored)
+}
+
+/// Starts the cases in order, as places become free, and tells mimic's trials how they ended.
+async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry, Sender<Ended>)>) {
+    // Cases in flight are bounded by the run's places; started ones that wait for a place are bounded here, so that
+    // 10,000 rows are not 10,000 tasks.
+    let ahead = Arc::new(tokio::sync::Semaphore::new(run.places.available_permits().saturating_mul(2).max(2)));
+    while let Some((work, entry, sender)) = queue.pop_front() {
+        let Ok(started) = ahead.clone().acquire_owned().await else { return };
+        tokio::spawn(async move {
+            let ended = match work {
+                Work::Case(case) => {
+                    let record = run_case(run, case, Place::Runtime).await;
+                    let failed = !matches!(record.outcome, crate::report::Outcome::Passed);
+                    let block = (failed || run.style.all).then(|| test_block(&record, run.style));
+                    run.record(record);
+                    finish(run, failed, block)
+                }
+                Work::Group(dir) => {
+                    let (group, rows) = super::libtest::run_rows(run, entry, &dir, Place::Runtime).await;
+                    let failed = !matches!(group.outcome, crate::report::Outcome::Passed);
+                    let block = (failed || run.style.all).then(|| group_block(&group, &rows, run.style));
+                    run.record_group(group);
+                    finish(run, failed, block)
+                }
+            };
+            let _ = sender.send(ended);
+            drop(started);
+        });
+    }
+}
+
+/// A failing test's block is mimic's message; a passing one's, where it is asked for, is kept for the end.
+fn finish(run: &Run, failed: bool, block: Option<String>) -> Ended {
+    let block = block.unwrap_or_default();
+    if failed {
+        return Err(Failed::from(block.trim_end()));
+    }
+    if !block.is_empty() {
+        static SHOWN: Mutex<()> = Mutex::new(());
+        let _one = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        run.tell(&format!("{block}\n"));
+    }
+    Ok(Completion::Completed)
+}

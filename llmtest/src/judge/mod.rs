@@ -1,0 +1,255 @@
+//! Judges: which one an expectation asks, and what stands between them.
+//!
+//! `Recorded(Retry(Limit(provider)))`: each is a judge that wraps a judge.
+
+#[cfg(feature = "http")]
+mod dialect;
+#[cfg(feature = "http")]
+mod http_date;
+mod limit;
+#[cfg(feature = "http")]
+mod openai;
+mod recorded;
+mod retry;
+#[cfg(feature = "http")]
+mod trouble;
+#[cfg(feature = "http")]
+mod wire;
+
+use crate::config::{Config, JudgeConfig, backticked, nearest};
+use crate::recording::Recordings;
+use crate::redact::Redactor;
+use limit::Limit;
+use llmtest_metrics::{
+    AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,
+};
+use recorded::Recorded;
+use retry::Retry;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A judge of the user's under a name; `llmtest::judge!` registers one.
+#[doc(hidden)]
+pub struct NamedJudge {
+    /// What `.judged_by("…")` and `[judge] use` call it.
+    pub name: &'static str,
+    /// Makes it, once a process.
+    pub make: fn() -> AnyJudge,
+    /// Where it is registered.
+    pub file: &'static str,
+    /// Where it is registered.
+    pub line: u32,
+}
+
+inventory::collect!(NamedJudge);
+
+/// Registers a judge of your own under a name, for `use = "…"` under `[judge]` in llmtest.toml, for `LLMTEST_JUDGE`, and
+/// for `.judged_by("…")`. It is recorded like any other.
+///
+/// ```
+/// use llmtest::prelude::*;
+/// use llmtest::{Prompt, Reply};
+///
+/// struct InHouse;
+///
+/// impl Judge for InHouse {
+///     fn model(&self) -> &str {
+///         "in-house-3"
+///     }
+///     async fn complete(&self, prompt: &Prompt) -> llmtest::Result<Reply> {
+///         Ok(Reply::new(ask_the_gateway(&prompt.text()).await?))
+///     }
+/// }
+///
+/// llmtest::judge!("house", || InHouse);
+/// # async fn ask_the_gateway(_: &str) -> llmtest::Result<String> { Ok(String::new()) }
+/// ```
+#[macro_export]
+macro_rules! judge {
+    ($name:literal, $make:expr $(,)?) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::NamedJudge {
+                name: $name,
+                make: || {
+                    let make = $make;
+                    $crate::AnyJudge::from(make())
+                },
+                file: file!(),
+                line: line!(),
+            }
+        }
+    };
+}
+
+/// The judges of this process. Each is made once, when it is first needed.
+pub(crate) struct Judges {
+    config: JudgeConfig,
+    recordings: Arc<Recordings>,
+    redactor: Arc<Redactor>,
+    answered: Arc<AtomicU64>,
+    standard: OnceLock<AnyJudge>,
+    named: Mutex<BTreeMap<String, AnyJudge>>,
+}
+
+impl Judges {
+    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
+        Self {
+            config: config.judge.clone(),
+            recordings,
+            redactor: config.redactor.clone(),
+            answered: Arc::default(),
+            standard: OnceLock::new(),
+            named: Mutex::default(),
+        }
+    }
+
+    /// The configured judge. Neither key nor server is needed before the first request that is not recorded.
+    pub(crate) fn standard(&self) -> Result<AnyJudge, JudgeError> {
+        if let Some(name) = &self.config.named {
+            return self.named(name);
+        }
+        let make = || {
+            let (config, redactor) = (self.config.clone(), self.redactor.clone());
+            let provider = Lazy {
+                model: config.model.clone(),
+                make: Box::new(move || provider(&config, &redactor)),
+                made: OnceLock::new(),
+            };
+            self.wrapped(provider.into())
+        };
+        Ok(self.standard.get_or_init(make).clone())
+    }
+
+    /// The judge of an expectation. One that the test brings along is used as it is, without recording.
+    pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
+        match choice {
+            JudgeChoice::This(judge) => Ok(judge.clone()),
+            JudgeChoice::Named(name) => self.named(name),
+            _ => self.standard(),
+        }
+    }
+
+    /// How many calls have ended so far, well or not: a sign of life.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn named(&self, name: &str) -> Result<AnyJudge, JudgeError> {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = named.get(name) {
+            return Ok(known.clone());
+        }
+        let judge = self.wrapped(registered(name, inventory::iter::<NamedJudge>.into_iter())?);
+        named.insert(name.to_string(), judge.clone());
+        Ok(judge)
+    }
+
+    fn wrapped(&self, provider: AnyJudge) -> AnyJudge {
+        let limited = Limit::new(provider, self.config.max_in_flight, self.answered.clone());
+        let retried = Retry::new(limited.into(), self.config.retries);
+        Recorded::new(retried.into(), self.recordings.clone()).into()
+    }
+}
+
+/// Makes the one judge of this name.
+fn registered<'a>(
+    name: &str,
+    all: impl Iterator<Item = &'a NamedJudge>,
+) -> Result<AnyJudge, JudgeError> {
+    let config = |message| JudgeError::new(JudgeErrorKind::Config, message);
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|judge| (judge.name, judge.file, judge.line));
+    let mut found = all.iter().filter(|judge| judge.name == name);
+    match (found.next(), found.next()) {
+        (Some(judge), None) => catch_unwind(AssertUnwindSafe(judge.make)).map_err(|panic| {
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let NamedJudge { file, line, .. } = judge;
+            config(format!(
+                "the judge `{name}` ({file}:{line}) panicked when it was made: {}",
+                text.unwrap_or("a value that is not text")
+            ))
+        }),
+        (Some(one), Some(two)) => Err(config(format!(
+            "two judges are named `{name}`: {}:{} and {}:{}\nhint: rename one of them",
+            one.file, one.line, two.file, two.line
+        ))),
+        (None, _) => {
+            let names = || all.iter().map(|judge| judge.name);
+            let meant = nearest(name, names())
+                .map(|meant| format!("did you mean `{meant}`? "))
+                .unwrap_or_default();
+            let known = if all.is_empty() {
+                format!("register it with `llmtest::judge!(\"{name}\", || …);` in this test target")
+            } else {
+                format!("{meant}known: {}", backticked(names()))
+            };
+            Err(config(format!("no judge is named `{name}`\nhint: {known}")))
+        }
+    }
+}
+
+type Make = Box<dyn Fn() -> Result<AnyJudge, JudgeError> + Send + Sync>;
+
+/// A judge that is made at its first request.
+struct Lazy {
+    model: String,
+    make: Make,
+    made: OnceLock<Result<AnyJudge, JudgeError>>,
+}
+
+impl Judge for Lazy {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
+        match self.made.get_or_init(&self.make) {
+            Ok(judge) => judge.complete(prompt).await,
+            Err(error) => Err(error.clone().into()),
+        }
+    }
+}
+
+/// The judge behind `base-url`.
+#[cfg(feature = "http")]
+fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyJudge, JudgeError> {
+    if config.lacks_key() {
+        return Err(no_judge(config));
+    }
+    openai::OpenAi::new(config, redactor.clone()).map(AnyJudge::from)
+}
+
+#[cfg(not(feature = "http"))]
+fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyJudge, JudgeError> {
+    Err(JudgeError::new(
+        JudgeErrorKind::Config,
+        "judges over HTTP are switched off in this build\n\
+         hint: enable the feature `http` of `llmtest`, or register a judge with `llmtest::judge!` and set `use` under `[judge]`",
+    ))
+}
+
+/// The three ways to a judge.
+#[cfg(feature = "http")]
+fn no_judge(config: &JudgeConfig) -> JudgeError {
+    let variable = &config.api_key_env;
+    JudgeError::new(
+        JudgeErrorKind::Config,
+        format!(
+            "no judge is configured: `{variable}` is not set, and this request is not recorded\n\
+             hint: set `{variable}` to a key of {}\n\
+             hint: or use a server on your machine: `LLMTEST_BASE_URL=http://127.0.0.1:8089/v1 cargo test`\n\
+             hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
+            config.shown_url()
+        ),
+    )
+}
+
+#[cfg(all(test, feature = "http"))]
+mod mock;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! Answers out of the recordings, and adds to them.
+
+use crate::recording::{Found, Recordings, Request};
+use llmtest_metrics::{AnyJudge, Judge, Prompt, Reply, Result};
+use std::sync::Arc;
+
+/// Asks the judge inside only for what is not recorded.
+pub(super) struct Recorded {
+    inner: AnyJudge,
+    recordings: Arc<Recordings>,
+}
+
+impl Recorded {
+    pub(super) fn new(inner: AnyJudge, recordings: Arc<Recordings>) -> Self {
+        Self { inner, recordings }
+    }
+
+    async fn live(&self, prompt: &Prompt) -> Result<Reply> {
+        Ok(self
+            .recordings
+            .compact(self.inner.complete(prompt).await?, prompt))
+    }
+}
+
+impl Judge for Recorded {
+    fn model(&self) -> &str {
+        self.inner.model()
+    }
+
+    async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
+        if !self.recordings.keeps() {
+            return self.live(prompt).await;
+        }
+        let request = Request::new(self.inner.model(), prompt);
+        if let Found::Reply(reply) = self.recordings.reply(&request)? {
+            return Ok(reply);
+        }
+        // Whoever comes second finds what the first has recorded.
+        let turn = self.recordings.turn(&request);
+        let _turn = turn.lock().await;
+        if let Found::Reply(reply) = self.recordings.reply(&request)? {
+            return Ok(reply);
+        }
+        let mut reply = self.live(prompt).await?;
+        if let Err(error) = self.recordings.keep_reply(&request, &reply) {
+            reply
+                .notes
+                .push(format!("the reply could not be recorded: {error}"));
+        }
+        Ok(reply)
+    }
+}

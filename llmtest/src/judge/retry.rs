@@ -1,0 +1,114 @@
+//! Tries again what may work a moment later.
+
+use crate::runtime;
+use llmtest_metrics::{AnyJudge, Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
+use std::time::Duration;
+
+/// The first wait, doubled with every attempt.
+const FIRST: Duration = Duration::from_millis(500);
+/// The longest wait of our own.
+const LONGEST: Duration = Duration::from_secs(20);
+/// The longest wait that a server may ask for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Repeats calls that failed with a [`JudgeError`] which says that it may help.
+pub(super) struct Retry {
+    inner: AnyJudge,
+    retries: u32,
+    first: Duration,
+}
+
+impl Retry {
+    pub(super) fn new(inner: AnyJudge, retries: u32) -> Self {
+        Self {
+            inner,
+            retries,
+            first: FIRST,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn first(mut self, first: Duration) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// How often an error of this kind is worth another attempt. A server that is not there, or too slow, seldom is a
+    /// moment later; one that is busy is.
+    fn retries(&self, kind: &JudgeErrorKind) -> u32 {
+        match kind {
+            JudgeErrorKind::Timeout => self.retries.min(1),
+            JudgeErrorKind::Unreachable => self.retries.min(2),
+            _ => self.retries,
+        }
+    }
+
+    /// The wait before the next attempt, spread by a quarter either way so that calls that failed together do not come
+    /// back together.
+    fn wait(&self, prompt: &Prompt, attempt: u32) -> Duration {
+        let wait = self
+            .first
+            .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+            .min(LONGEST);
+        let seed = hash::short(format!("{attempt}{:?}{}", prompt.repeat, prompt.text()).as_bytes());
+        let spread = u32::from_str_radix(&seed, 16).unwrap_or_default();
+        wait.mul_f64(0.75 + 0.5 * f64::from(spread) / f64::from(u32::MAX))
+    }
+}
+
+impl Judge for Retry {
+    fn model(&self) -> &str {
+        self.inner.model()
+    }
+
+    async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.inner.complete(prompt).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error.downcast::<JudgeError>()?,
+            };
+            if !error.is_retryable() || attempt > self.retries(&error.kind) {
+                return Err(told(*error, attempt, None).into());
+            }
+            let asked = error.retry_after();
+            if let Some(asked) = asked.filter(|asked| *asked > PATIENCE) {
+                return Err(told(*error, attempt, Some(asked)).into());
+            }
+            let wait = asked.map_or_else(
+                || self.wait(prompt, attempt),
+                |asked| asked.max(self.first.min(asked)),
+            );
+            // The timer needs our runtime, whichever one polls this.
+            runtime::handle()
+                .spawn(async move { tokio::time::sleep(wait).await })
+                .await?;
+            attempt += 1;
+        }
+    }
+}
+
+/// The error, with how often it was tried at the end of its first line.
+fn told(error: JudgeError, attempts: u32, too_long: Option<Duration>) -> JudgeError {
+    let text = error.to_string();
+    let (first, rest) = text
+        .split_once('\n')
+        .map_or((text.as_str(), String::new()), |(first, rest)| {
+            (first, format!("\n{rest}"))
+        });
+    let tried = if attempts > 1 {
+        format!(" (tried {attempts} times)")
+    } else {
+        String::new()
+    };
+    let wait = too_long
+        .map(|wait| {
+            format!(
+                "; it asks to wait {} s, which is too long here",
+                wait.as_secs()
+            )
+        })
+        .unwrap_or_default();
+    let retry_after = error.retry_after();
+    JudgeError::new(error.kind, format!("{first}{tried}{wait}{rest}")).retry_in(retry_after)
+}

@@ -1,0 +1,157 @@
+//! What to say when a server does not answer as it should.
+
+use super::wire::shortened;
+use crate::config::JudgeConfig;
+use crate::redact::Redactor;
+use llmtest_metrics::{JudgeError, JudgeErrorKind, Prompt};
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes the errors of one server. Everything that a server says is scrubbed here.
+pub(super) struct Trouble {
+    pub(super) config: JudgeConfig,
+    pub(super) redactor: Arc<Redactor>,
+}
+
+impl Trouble {
+    fn new(&self, kind: JudgeErrorKind, message: String) -> JudgeError {
+        JudgeError::new(kind, self.redactor.scrub_error(&message))
+    }
+
+    fn url(&self) -> String {
+        self.config.shown_url()
+    }
+
+    /// The request could not be sent, or its answer did not arrive as a whole.
+    pub(super) fn transport(&self, error: reqwest::Error) -> JudgeError {
+        let url = self.url();
+        if error.is_timeout() {
+            let limit = self.config.timeout;
+            return self.new(
+                JudgeErrorKind::Timeout,
+                format!(
+                    "the judge at {url} did not answer within {limit:?}\n\
+                     hint: raise `timeout` under `[judge]` in llmtest.toml (or LLMTEST_JUDGE_TIMEOUT), or lower `max-in-flight` (or LLMTEST_MAX_IN_FLIGHT) for a slow server"
+                ),
+            );
+        }
+        let (connecting, sent) = (error.is_connect(), error.is_request());
+        let cause = root_cause(&error.without_url());
+        if !connecting && !sent {
+            return self.new(
+                JudgeErrorKind::BadResponse,
+                format!("the answer of the judge at {url} broke off: {cause}\nhint: look into the server's log; it may have run out of memory"),
+            );
+        }
+        let hint = if self.config.is_local() {
+            "start the server, such as `llama-server -m MODEL.gguf --port 8089`, or set `LLMTEST_BASE_URL` to one that runs"
+        } else {
+            "check `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) and the network"
+        };
+        self.new(
+            JudgeErrorKind::Unreachable,
+            format!("cannot reach the judge at {url}: {cause}\nhint: {hint}\nhint: or replay recordings: `LLMTEST_MODE=replay cargo test`"),
+        )
+    }
+
+    /// The server answered with an error status.
+    pub(super) fn status(
+        &self,
+        status: u16,
+        said: &str,
+        retry_after: Option<Duration>,
+    ) -> JudgeError {
+        let (url, model, variable) = (self.url(), &self.config.model, &self.config.api_key_env);
+        let said = self.redactor.scrub_error(said);
+        let hint = match status {
+            400 | 413 | 422 if is_too_long(&said) => {
+                "the prompt does not fit into the model's context: judge shorter texts, or use a model or a server with a longer context".to_string()
+            }
+            401 | 403 if self.config.api_key.is_some() => format!("the key was taken from `{variable}`: put a valid one there"),
+            401 | 403 => format!("no key was sent, for `{variable}` is not set: set it, or name another variable with `api-key-env` under `[judge]`"),
+            404 => format!(
+                "set `model` (now `{model}`) under `[judge]` in llmtest.toml or LLMTEST_MODEL, or `base-url`, which mostly ends in `/v1`; \
+                 `curl {url}/models` lists what the server has"
+            ),
+            300..400 => "the server sends elsewhere: set `base-url` to the final address".to_string(),
+            429 => "lower `max-in-flight` under `[judge]` in llmtest.toml (or LLMTEST_MAX_IN_FLIGHT), or look at the limits and the credit of the account".to_string(),
+            408 | 500.. => "the server has a problem of its own: look into its log or its status page, then run again".to_string(),
+            _ => format!("the server does not take the request for `{model}`: it may not be OpenAI-compatible in this respect"),
+        };
+        let reason = reqwest::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or_default();
+        let text = format!("the judge at {url} answered {status} {reason}: {said}\nhint: {hint}");
+        self.new(JudgeErrorKind::Status(status), text)
+            .retry_in(retry_after)
+    }
+
+    /// Status 200, and yet an error without a status of its own.
+    pub(super) fn error(&self, said: &str) -> JudgeError {
+        let text = format!(
+            "the judge at {} answered 200 with an error: {said}\nhint: look into the server's log",
+            self.url()
+        );
+        self.new(JudgeErrorKind::BadResponse, text)
+    }
+
+    /// Status 200 with something that is not a completion.
+    pub(super) fn unreadable(&self, why: &str) -> JudgeError {
+        let text = format!(
+            "the judge at {} did not answer with a chat completion: {why}\n\
+             hint: `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) must be that of an OpenAI-compatible API and mostly ends in `/v1`",
+            self.url()
+        );
+        self.new(JudgeErrorKind::BadResponse, text)
+    }
+
+    /// The model does not want to answer.
+    pub(super) fn refused(&self, prompt: &Prompt, said: &str) -> JudgeError {
+        let text = format!(
+            "the judge `{}` refuses to answer `{}`: {}\nhint: look at what is judged, or use another model",
+            self.config.model,
+            prompt.purpose,
+            shortened(said, 500)
+        );
+        self.new(JudgeErrorKind::BadReply, text)
+    }
+
+    /// The reply is longer than it may be.
+    pub(super) fn cut_off(&self, prompt: &Prompt, said: &str) -> JudgeError {
+        let text = format!(
+            "the reply of the judge `{}` to `{}` was cut off after {} tokens (finish_reason `length`)\nit wrote: {}\n\
+             hint: use a model that keeps to the point, or one that does not spend its tokens on thinking; a metric of your own can raise `max_tokens` of its prompt",
+            self.config.model,
+            prompt.purpose,
+            prompt.max_tokens,
+            shortened(said, 300)
+        );
+        self.new(JudgeErrorKind::BadReply, text)
+    }
+}
+
+/// Whether a refusal is about the length of the prompt.
+pub(super) fn is_too_long(said: &str) -> bool {
+    let said = said.to_lowercase();
+    [
+        "context_length_exceeded",
+        "exceed_context_size",
+        "context length",
+        "context size",
+        "context window",
+        "prompt is too long",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+/// The innermost error says what happened; the others say where.
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    shortened(&cause.to_string(), 200)
+}

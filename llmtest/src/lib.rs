@@ -1,0 +1,81 @@
+#![doc = include_str!("../../README.md")]
+
+#[cfg(feature = "harness")]
+mod config;
+#[cfg(feature = "harness")]
+mod dataset;
+#[cfg(feature = "harness")]
+mod entry;
+#[cfg(feature = "harness")]
+mod harness;
+#[cfg(feature = "harness")]
+mod judge;
+mod observe;
+#[cfg(feature = "harness")]
+mod recording;
+#[cfg(feature = "harness")]
+mod redact;
+#[cfg(feature = "harness")]
+mod report;
+#[cfg(feature = "harness")]
+mod runner;
+#[cfg(feature = "harness")]
+mod runtime;
+
+pub use llmtest_macros::observe;
+pub use observe::{ReplayedError, carry, carry_fn, note_usage};
+
+#[cfg(feature = "harness")]
+pub use dataset::DatasetError;
+#[cfg(feature = "harness")]
+pub use harness::main;
+#[cfg(feature = "harness")]
+pub use llmtest_macros::{llm_test, test};
+#[cfg(feature = "harness")]
+pub use llmtest_metrics::*;
+#[cfg(feature = "harness")]
+pub use report::{GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord};
+#[cfg(feature = "harness")]
+pub use runner::measure;
+
+/// Spawns a task that belongs to the current case: what it observes is seen by the case's expectations.
+///
+/// `tokio::spawn` alone loses the case, since the context follows the task and not its children.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let answer = llmtest::spawn(async { 42 }).await.unwrap();
+/// assert_eq!(answer, 42);
+/// # }
+/// ```
+#[cfg(feature = "harness")]
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(carry(future))
+}
+
+/// What a test needs: `use llmtest::prelude::*;`.
+#[cfg(feature = "harness")]
+pub mod prelude {
+    pub use crate::{
+        AnswerRelevancy, Check, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness, Field, GEval, Golden, JsonCorrectness, Metric, PatternMatch, Score,
+        Similarity, Spans, TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe,
+    };
+}
+
+/// What macros name. Not public API.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(feature = "harness")]
+    pub use crate::entry::{Body, Dataset, Produced, Registered, Row, TestEntry, decode, produced, rows};
+    #[cfg(feature = "harness")]
+    pub use crate::harness::{Verdict, run_as_libtest};
+    #[cfg(feature = "harness")]
+    pub use crate::judge::NamedJudge;
+    pub use crate::observe::private::*;
+    #[cfg(feature = "harness")]
+    pub use inventory;
+}

@@ -1,0 +1,296 @@
+//! One case's spans, and which case and span a thread is in.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use super::replay::Stages;
+
+static LISTENING: AtomicBool = AtomicBool::new(false);
+static CASES: AtomicUsize = AtomicUsize::new(0);
+static FIRST_CASE: OnceLock<Weak<CaseContext>> = OnceLock::new();
+static UNATTRIBUTED: Mutex<BTreeMap<&'static str, usize>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    static CURRENT: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// Makes observed functions look for a case, for the rest of the process.
+pub(crate) fn listen() {
+    LISTENING.store(true, Ordering::Relaxed);
+}
+
+#[inline]
+pub(super) fn listening() -> bool {
+    LISTENING.load(Ordering::Relaxed)
+}
+
+/// A lock that a panic in a test cannot take down with it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where in which case a piece of code runs.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) case: Arc<CaseContext>,
+    pub(super) span: Option<usize>,
+}
+
+impl Place {
+    /// Where this thread is; else, if the process ever had one case only, in that.
+    pub(super) fn current() -> Option<Self> {
+        CURRENT.with_borrow(Clone::clone).or_else(|| {
+            let case = (CASES.load(Ordering::Acquire) == 1)
+                .then(|| FIRST_CASE.get()?.upgrade())
+                .flatten()?;
+            Some(Self { case, span: None })
+        })
+    }
+
+    pub(super) fn enter(self) -> Guard {
+        Guard {
+            before: CURRENT.replace(Some(self)),
+        }
+    }
+}
+
+/// Leaves the case when dropped, for the one the thread was in before.
+#[must_use = "the case is left when this is dropped"]
+pub(crate) struct Guard {
+    before: Option<Place>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // A thread that is being torn down has no place left to restore.
+        let _ = CURRENT.try_with(|current| current.replace(self.before.take()));
+    }
+}
+
+/// The case this thread is in.
+pub(crate) fn current_case() -> Option<Arc<CaseContext>> {
+    Place::current().map(|place| place.case)
+}
+
+/// Runs synchronous code in a case.
+pub(crate) fn enter(case: Arc<CaseContext>) -> Guard {
+    Place { case, span: None }.enter()
+}
+
+/// Runs a future in a case.
+pub(crate) fn scope<F: Future>(
+    case: Arc<CaseContext>,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    at(Place { case, span: None }, future)
+}
+
+pub(super) fn at<F: Future>(place: Place, future: F) -> impl Future<Output = F::Output> {
+    let mut future = Box::pin(future);
+    poll_fn(move |cx| {
+        let _guard = place.clone().enter();
+        future.as_mut().poll(cx)
+    })
+}
+
+/// Spans of no case, by name, with how often each was seen: work that was spawned without [`carry`](super::carry).
+pub(crate) fn unattributed() -> Vec<(String, usize)> {
+    lock(&UNATTRIBUTED)
+        .iter()
+        .map(|(name, count)| ((*name).to_string(), *count))
+        .collect()
+}
+
+pub(super) fn count_unattributed(name: &'static str) {
+    *lock(&UNATTRIBUTED).entry(name).or_default() += 1;
+}
+
+/// What the runner knows of one run of one test body while it runs.
+pub(crate) struct CaseContext {
+    trial: u32,
+    started: Instant,
+    stages: Option<Arc<dyn Stages>>,
+    spans: Mutex<Vec<Record>>,
+    replay: Mutex<ReplayState>,
+    panic: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct ReplayState {
+    failure: Option<String>,
+    calls: HashMap<(&'static str, u64), u32>,
+    marked: u32,
+    replayed: u32,
+}
+
+/// A span on its way.
+struct Record {
+    name: &'static str,
+    kind: &'static str,
+    parent: Option<usize>,
+    input: Map<String, Value>,
+    output: Value,
+    start: Duration,
+    end: Option<Duration>,
+    error: Option<String>,
+    usage: Option<(u64, u64)>,
+    replayed: bool,
+}
+
+/// A span as the runner gets it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct RawSpan {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
+    /// The index, in the same list, of the span that was innermost when this one opened.
+    pub(crate) parent: Option<usize>,
+    /// The arguments, as an object.
+    pub(crate) input: Value,
+    pub(crate) output: Value,
+    /// Since the case began.
+    pub(crate) start: Duration,
+    pub(crate) duration: Duration,
+    pub(crate) error: Option<String>,
+    /// Tokens of prompts and of completions.
+    pub(crate) usage: Option<(u64, u64)>,
+    pub(crate) replayed: bool,
+}
+
+impl CaseContext {
+    /// Begins a case. Stages marked `replay` ask `stages`; without it they run.
+    pub(crate) fn new(trial: u32, stages: Option<Arc<dyn Stages>>) -> Arc<Self> {
+        let case = Arc::new(Self {
+            trial,
+            started: Instant::now(),
+            stages,
+            spans: Mutex::default(),
+            replay: Mutex::default(),
+            panic: Mutex::default(),
+        });
+        let _ = FIRST_CASE.set(Arc::downgrade(&case));
+        CASES.fetch_add(1, Ordering::Release);
+        case
+    }
+
+    /// The spans so far, in the order in which they opened. One that is still open gets the error `unfinished`.
+    pub(crate) fn finish(&self) -> Vec<RawSpan> {
+        let now = self.started.elapsed();
+        let finished = |record: &Record| RawSpan {
+            name: Cow::Borrowed(record.name),
+            kind: Cow::Borrowed(record.kind),
+            parent: record.parent,
+            input: Value::Object(record.input.clone()),
+            output: record.output.clone(),
+            start: record.start,
+            duration: record.end.unwrap_or(now).saturating_sub(record.start),
+            error: record
+                .error
+                .clone()
+                .or_else(|| record.end.is_none().then(|| "unfinished".to_string())),
+            usage: record.usage,
+            replayed: record.replayed,
+        };
+        lock(&self.spans).iter().map(finished).collect()
+    }
+
+    /// Why the case cannot count although its body may have gone on: the first stage that had no recording.
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.replay).failure.clone()
+    }
+
+    /// How many calls of stages marked `replay` were replayed, and how many there were.
+    pub(crate) fn stages(&self) -> (u32, u32) {
+        let replay = lock(&self.replay);
+        (replay.replayed, replay.marked)
+    }
+
+    /// Keeps what a panic hook saw.
+    pub(crate) fn set_panic(&self, message: String) {
+        *lock(&self.panic) = Some(message);
+    }
+
+    /// What a panic hook saw.
+    pub(crate) fn take_panic(&self) -> Option<String> {
+        lock(&self.panic).take()
+    }
+
+    pub(crate) fn trial(&self) -> u32 {
+        self.trial
+    }
+
+    pub(super) fn stage_source(&self) -> Option<&Arc<dyn Stages>> {
+        self.stages.as_ref()
+    }
+
+    pub(super) fn note_failure(&self, message: String) {
+        lock(&self.replay).failure.get_or_insert(message);
+    }
+
+    /// Counts a call of a stage, and says the how-manieth with these arguments it is.
+    pub(super) fn count_stage(&self, name: &'static str, digest: u64) -> u32 {
+        let mut replay = lock(&self.replay);
+        replay.marked += 1;
+        let calls = replay.calls.entry((name, digest)).or_default();
+        *calls += 1;
+        *calls - 1
+    }
+
+    pub(super) fn open_span(
+        &self,
+        name: &'static str,
+        kind: &'static str,
+        parent: Option<usize>,
+        input: Map<String, Value>,
+    ) -> usize {
+        let start = self.started.elapsed();
+        let record = Record {
+            name,
+            kind,
+            parent,
+            input,
+            output: Value::Null,
+            start,
+            end: None,
+            error: None,
+            usage: None,
+            replayed: false,
+        };
+        let mut spans = lock(&self.spans);
+        spans.push(record);
+        spans.len() - 1
+    }
+
+    /// Closes a span. What was said about it first stands: a stage without a recording also unwinds.
+    pub(super) fn close_span(&self, span: usize, output: Value, error: Option<String>) {
+        let now = self.started.elapsed();
+        if let Some(record) = lock(&self.spans).get_mut(span)
+            && record.end.is_none()
+        {
+            record.end = Some(now);
+            record.output = output;
+            record.error = error;
+        }
+    }
+
+    pub(super) fn mark_replayed(&self, span: usize) {
+        if let Some(record) = lock(&self.spans).get_mut(span) {
+            record.replayed = true;
+        }
+        lock(&self.replay).replayed += 1;
+    }
+
+    pub(super) fn add_usage(&self, span: usize, prompt: u64, completion: u64) {
+        if let Some(record) = lock(&self.spans).get_mut(span) {
+            let usage = record.usage.get_or_insert((0, 0));
+            usage.0 = usage.0.saturating_add(prompt);
+            usage.1 = usage.1.saturating_add(completion);
+        }
+    }
+}

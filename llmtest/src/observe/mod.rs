@@ -1,0 +1,40 @@
+//! The runtime of `#[observe]`: the span tree of a case, the capture of values and the replay of stages.
+//!
+//! The context is a thread-local that is set at every poll, so it follows a task over threads and through `join!`, and
+//! is nobody's global subscriber. It does not follow `tokio::spawn`, threads or rayon by itself: [`carry`] and
+//! [`carry_fn`] take it there. Without a listening harness the whole module costs one relaxed load a call.
+
+// Production builds have the attribute and no runner.
+#![cfg_attr(
+    not(feature = "harness"),
+    expect(dead_code, unused_imports, reason = "the runner's side of the seam")
+)]
+
+mod capture;
+mod context;
+mod open;
+mod replay;
+mod spawn;
+
+#[cfg(all(test, feature = "harness"))]
+mod tests;
+
+pub(crate) use context::{CaseContext, RawSpan, current_case, enter, listen, scope, unattributed};
+pub use open::note_usage;
+pub use replay::ReplayedError;
+pub(crate) use replay::{StageAnswer, StageRequest, Stages};
+pub use spawn::{carry, carry_fn};
+
+/// Everything that the expansion of `#[observe]` names.
+pub(crate) mod private {
+    pub use super::capture::{
+        Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
+        ValueViaSerialize, redacted,
+    };
+    pub use super::open::{Meta, Open, Pending, begin, call_once};
+    pub use super::replay::{
+        ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
+        StageValue, exact, look_up,
+    };
+    pub use serde_json::Value;
+}

@@ -1,0 +1,212 @@
+//! Results of stages: `stages/<stage>.jsonl`.
+
+use super::store::file_name;
+use super::{FORMAT, Mode, Recordings, canonical, diff};
+use crate::observe::{StageAnswer, StageRequest, Stages};
+use llmtest_metrics::hash;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One line.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    key: String,
+    stage: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    trial: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    call: u32,
+    /// Of the function's body, in hex.
+    body: String,
+    /// The value of `key = …`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    depends_on: Value,
+    arguments: Value,
+    outcome: Value,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn key(request: &StageRequest) -> String {
+    let mut key = hash::Hasher::new();
+    key.part(FORMAT);
+    key.part(request.name.as_bytes());
+    key.part(&request.digest.to_le_bytes());
+    key.part(&request.trial.to_le_bytes());
+    key.part(&request.call.to_le_bytes());
+    key.hex64()
+}
+
+fn body(request: &StageRequest) -> String {
+    format!("{:016x}", request.body_hash)
+}
+
+/// Why no recorded result counts.
+enum Why {
+    /// The file cannot be read; running the stage would not mend that.
+    Broken(String),
+    Nothing,
+    /// The function was edited; the entry's place.
+    Body(String),
+    /// Its `key` is another now; the entry's place and value.
+    Key(String, Value),
+}
+
+impl Recordings {
+    fn outcome(&self, request: &StageRequest) -> Result<Value, Why> {
+        let (file, key) = (file_name("stages", &request.name), key(request));
+        let line = self
+            .store
+            .get(&file, &key)
+            .map_err(Why::Broken)?
+            .ok_or(Why::Nothing)?;
+        let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
+            Why::Broken(self.store.broken(&file, line.number, &line.text, &error))
+        })?;
+        let place = self.store.place(&file, line.number);
+        if entry.body != body(request) {
+            return Err(Why::Body(place));
+        }
+        if entry.depends_on != self.depends_on(request) {
+            return Err(Why::Key(place, entry.depends_on));
+        }
+        Ok(entry.outcome)
+    }
+
+    fn depends_on(&self, request: &StageRequest) -> Value {
+        self.redactor.scrub_value(canonical(request.key.clone()))
+    }
+
+    fn miss(&self, request: &StageRequest, why: Why) -> String {
+        let StageRequest {
+            name, file, line, ..
+        } = request;
+        let stage = format!("`{name}` ({file}:{line})");
+        let why = match why {
+            Why::Broken(message) => return message,
+            Why::Nothing => {
+                let against = self.against(&file_name("stages", name), request);
+                format!(
+                    "nothing is recorded for this call of the stage {stage}{}\n{against}",
+                    which(request)
+                )
+            }
+            Why::Body(place) => {
+                format!("the body of {stage} changed since it was recorded ({place})\n")
+            }
+            Why::Key(place, recorded) => {
+                let changes = diff::changes(&pretty(&recorded), &pretty(&self.depends_on(request)));
+                format!(
+                    "the `key` of the stage {stage} changed since it was recorded ({place}):\n{changes}"
+                )
+            }
+        };
+        why + &self.remedy()
+    }
+
+    /// What changed against the nearest call that is recorded.
+    fn against(&self, file: &str, request: &StageRequest) -> String {
+        let entries = self.store.all(file).into_iter().filter_map(|line| {
+            Some((line.number, serde_json::from_str::<Entry>(&line.text).ok()?))
+        });
+        let wanted = self
+            .redactor
+            .scrub_value(canonical(request.arguments.clone()));
+        let same_turn = |entry: &Entry| (entry.trial, entry.call) == (request.trial, request.call);
+        let entries: Vec<_> = entries.collect();
+        if let Some((line, entry)) = entries
+            .iter()
+            .find(|(_, entry)| entry.arguments == wanted && !same_turn(entry))
+        {
+            let place = self.store.place(file, *line);
+            return format!(
+                "{place}: the same arguments, as trial {} call {}\n",
+                entry.trial + 1,
+                entry.call + 1
+            );
+        }
+        let candidates = entries
+            .iter()
+            .map(|(line, entry)| (*line, same_turn(entry), pretty(&entry.arguments)))
+            .collect();
+        match diff::nearest(&pretty(&wanted), candidates) {
+            Some((line, changes)) => {
+                let place = self.store.place(file, line);
+                format!(
+                    "what changed against the arguments of the nearest recorded call ({place}):\n{changes}"
+                )
+            }
+            None => format!(
+                "{} holds no call to compare with\n",
+                self.store.place(file, 0)
+            ),
+        }
+    }
+}
+
+fn which(request: &StageRequest) -> String {
+    match (request.trial, request.call) {
+        (0, 0) => String::new(),
+        (trial, 0) => format!(", trial {}", trial + 1),
+        (trial, call) => format!(
+            ", trial {}, call {} with these arguments",
+            trial + 1,
+            call + 1
+        ),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    // Long texts are compared line by line.
+    serde_json::to_string_pretty(value)
+        .unwrap_or_default()
+        .replace("\\n", "\n")
+        + "\n"
+}
+
+impl Stages for Recordings {
+    fn look_up(&self, request: &StageRequest) -> StageAnswer {
+        let known = match self.mode {
+            Mode::Live => return StageAnswer::Run,
+            Mode::Record
+                if !self
+                    .store
+                    .is_own(&file_name("stages", &request.name), &key(request)) =>
+            {
+                return StageAnswer::RunAndRecord;
+            }
+            Mode::Auto | Mode::Replay | Mode::Record => self.outcome(request),
+        };
+        match known {
+            Ok(outcome) => StageAnswer::Recorded(outcome),
+            Err(Why::Broken(message)) => StageAnswer::Miss(message),
+            Err(_) if self.may_go_live() => StageAnswer::RunAndRecord,
+            Err(why) => StageAnswer::Miss(self.miss(request, why)),
+        }
+    }
+
+    fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String> {
+        let key = key(request);
+        let entry = Entry {
+            key: key.clone(),
+            stage: request.name.clone(),
+            trial: request.trial,
+            call: request.call,
+            body: body(request),
+            depends_on: self.depends_on(request),
+            arguments: self
+                .redactor
+                .scrub_value(canonical(request.arguments.clone())),
+            outcome: self.redactor.scrub_value(outcome.clone()),
+        };
+        let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
+        self.store
+            .add(&file_name("stages", &request.name), &key, text)
+    }
+}

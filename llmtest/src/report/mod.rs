@@ -1,0 +1,13 @@
+//! What a run leaves behind: records, and the pure functions that show them.
+
+mod record;
+mod shards;
+mod summary;
+mod terminal;
+mod text;
+
+pub use record::{GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord};
+pub(crate) use shards::{Shards, failed_last};
+pub(crate) use summary::{Tally, summary};
+pub(crate) use terminal::{Style, group_block, test_block};
+pub(crate) use text::{clean, is_unsafe};

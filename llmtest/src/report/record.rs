@@ -1,0 +1,262 @@
+//! The record of a run: plain data, versioned, one document.
+
+use llmtest_metrics::{Bar, Quantity, Span, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// How a test, a trial or a measurement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every score met its bar.
+    Passed,
+    /// The metric does not apply, or the test was not run.
+    Skipped,
+    /// A score missed its bar.
+    Failed,
+    /// The body or a metric could not run. Never counts in a mean.
+    Errored,
+}
+
+impl Outcome {
+    /// The word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Errored => "errored",
+        }
+    }
+}
+
+/// Everything that one run recorded: the fold of its shards.
+///
+/// The format is versioned: readers refuse a `format` that they do not know, and nothing written is reinterpreted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// The version of this format.
+    pub format: u32,
+    /// What ran.
+    pub run: RunInfo,
+    /// Every case: a test, or one row of a dataset.
+    pub tests: Vec<TestRecord>,
+    /// Datasets that are one test.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupRecord>,
+}
+
+impl RunReport {
+    /// The version that this crate writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// Reads a report, and refuses a format that it does not know.
+    pub fn from_json(text: &str) -> crate::Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let found = serde_json::from_str::<Version>(text)?.format;
+        if found != Self::FORMAT {
+            let ours = Self::FORMAT;
+            return Err(format!("the report has format {found}, and this llmtest reads format {ours}\nhint: run the tests again").into());
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+}
+
+/// What ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct RunInfo {
+    /// The run's id: equal for all processes of one `cargo test` or nextest run.
+    pub id: String,
+    /// The version of llmtest.
+    pub llmtest: String,
+    /// How many processes recorded.
+    pub processes: usize,
+    /// Spans that belong to no case, by name: calls on threads that the case was not carried to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unattributed_spans: BTreeMap<String, usize>,
+}
+
+/// One case: a test without dataset, or one row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TestRecord {
+    /// The test's path without the crate, such as `refunds`.
+    pub test: String,
+    /// The row's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// The row's place in its dataset, from zero.
+    #[serde(default)]
+    pub position: usize,
+    /// The test binary, without its hash.
+    pub binary: String,
+    /// The source file.
+    pub file: String,
+    /// The line of the function.
+    pub line: u32,
+    /// The doc comment.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many trials had to pass.
+    pub passes_needed: u32,
+    /// nextest's attempt, from one.
+    pub attempt: u32,
+    /// Seconds, waiting for a free place excluded.
+    pub duration: f64,
+    /// The trials, at least one.
+    pub trials: Vec<TrialRecord>,
+}
+
+impl TestRecord {
+    /// The name as the harness lists it: `refunds` or `refunds::late`.
+    pub fn name(&self) -> String {
+        match &self.row {
+            Some(row) => format!("{}::{row}", self.test),
+            None => self.test.clone(),
+        }
+    }
+}
+
+/// One trial of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TrialRecord {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What kept the body from returning a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The cases that the body returned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<Value>,
+    /// What was measured, in the order of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measurements: Vec<MeasurementRecord>,
+    /// The observed calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
+    /// Observed calls that may replay, and how many did.
+    #[serde(default)]
+    pub stages: (u32, u32),
+    /// Seconds of the body.
+    pub duration: f64,
+}
+
+/// One metric of one case or component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MeasurementRecord {
+    /// The metric's name.
+    pub metric: String,
+    /// The label given with `.named(…)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The component's span name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The index of its span in the trial's `spans`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<usize>,
+    /// Which of the trial's `cases` it is about.
+    #[serde(default)]
+    pub case: usize,
+    /// Tells equal keys apart: the n-th with this component, metric and label, from one.
+    pub nth: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The score in `0.0..=1.0`; none when errored or skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The quantity behind the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Quantity>,
+    /// What was asked of it.
+    pub bar: Bar,
+    /// Measured and shown, but never fails the test by its score.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report_only: bool,
+    /// Why; for Errored, what went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A block of text, such as a diff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhibit: Option<String>,
+    /// Named facts: how the score was obtained, steps, verdicts.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+    /// Fallbacks and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The judge's model, where a judge was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
+    /// Calls of the judge.
+    #[serde(default)]
+    pub judge_calls: u32,
+    /// Calls that came out of a recording.
+    #[serde(default)]
+    pub replayed_calls: u32,
+    /// Tokens of the judge.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The version of every prompt used, by purpose.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prompts: BTreeMap<String, String>,
+    /// Prompts with replies; only with `LLMTEST_SHOW=all`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<(String, String)>,
+    /// Seconds.
+    pub duration: f64,
+}
+
+impl MeasurementRecord {
+    /// `retrieve › contextual_relevancy (label) #2`.
+    pub fn title(&self) -> String {
+        let mut title = self.component.as_ref().map(|component| format!("{component} › ")).unwrap_or_default();
+        title.push_str(&self.metric);
+        if let Some(label) = &self.label {
+            title = format!("{title} ({label})");
+        }
+        if self.nth > 1 {
+            title = format!("{title} #{}", self.nth);
+        }
+        title
+    }
+}
+
+/// A dataset that is one test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GroupRecord {
+    /// The test's path without the crate.
+    pub test: String,
+    /// The test binary, without its hash.
+    pub binary: String,
+    /// The source file.
+    pub file: String,
+    /// The line of the function.
+    pub line: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The share of rows that must pass.
+    pub pass_rate: f64,
+    /// Rows by outcome.
+    pub rows: BTreeMap<String, usize>,
+    /// What kept the rows from being read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// nextest's attempt, from one.
+    pub attempt: u32,
+}

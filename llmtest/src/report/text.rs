@@ -1,0 +1,53 @@
+//! Text that a model wrote, made safe for a terminal.
+
+/// Characters that could move the cursor, change colours, reorder or hide text.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The text with every unsafe character but line breaks and tabs written as an escape.
+pub(crate) fn clean(text: &str) -> String {
+    if !text.chars().any(|c| is_unsafe(c) && c != '\n' && c != '\t') {
+        return text.to_string();
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) && c != '\n' && c != '\t' {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// The text in quotes on one line, at most `most` characters of it.
+pub(super) fn quoted(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    let shown: String = text.chars().take(most).collect();
+    let one_line = clean(&shown).replace('\n', "\\n").replace('\t', "\\t");
+    if count > most { format!("\"{one_line}…\" ({count} characters)") } else { format!("\"{one_line}\"") }
+}
+
+/// Puts `indent` before every line but the first.
+pub(super) fn indented(text: &str, indent: &str) -> String {
+    text.trim_end().replace('\n', &format!("\n{indent}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_codes_are_shown_and_not_obeyed() {
+        assert_eq!(clean("a\u{1b}[2Jb\r\u{9b}c"), "a\\u{1b}[2Jb\\u{d}\\u{9b}c");
+        assert_eq!(clean("right\u{202e}left"), "right\\u{202e}left");
+        assert_eq!(clean("two\nlines\tünïcode 🦀"), "two\nlines\tünïcode 🦀");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(quoted("a\nb", 10), r#""a\nb""#);
+        assert_eq!(quoted("abcdef", 3), "\"abc…\" (6 characters)");
+    }
+}

@@ -1,0 +1,142 @@
+//! One case from its row to its record: all trials, the body and then the expectations.
+
+use super::body::{Place, run_body};
+use super::measure::{error_chain, measure_all, trace};
+use super::run::Run;
+use crate::dataset::DatasetError;
+use crate::entry::{RowValue, TestEntry};
+use crate::observe::{CaseContext, Stages};
+use crate::report::{MeasurementRecord, Outcome, TestRecord, TrialRecord};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is to be run: a test, or one row of it.
+pub(crate) struct Case {
+    pub(crate) entry: &'static TestEntry,
+    pub(crate) row: Option<RowValue>,
+    /// The row's id, also of a row that could not be read.
+    pub(crate) id: Option<String>,
+    /// The row's place in its dataset.
+    pub(crate) position: usize,
+    /// What keeps the case from running.
+    pub(crate) broken: Option<String>,
+}
+
+impl Case {
+    pub(crate) fn plain(entry: &'static TestEntry) -> Self {
+        Self { entry, row: None, id: None, position: 0, broken: None }
+    }
+
+    pub(crate) fn row(entry: &'static TestEntry, position: usize, id: String, row: Result<RowValue, DatasetError>) -> Self {
+        let (row, broken) = match row {
+            Ok(row) => (Some(row), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self { entry, row, id: Some(id), position, broken }
+    }
+
+    /// A case that only says what is wrong.
+    pub(crate) fn broken(entry: &'static TestEntry, why: String) -> Self {
+        Self { broken: Some(why), ..Self::plain(entry) }
+    }
+}
+
+/// Runs all trials of a case, each when there is a free place. Always comes back with a record.
+pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> TestRecord {
+    let entry = case.entry;
+    let trials = if case.broken.is_some() { 1 } else { entry.trials };
+    let tasks: Vec<_> = (0..trials)
+        .map(|trial| {
+            let (row, broken) = (case.row.clone(), case.broken.clone());
+            tokio::spawn(async move {
+                let _free = run.places.acquire().await;
+                match broken {
+                    Some(why) => errored(why),
+                    None => run_trial(run, entry, row, trial, place).await,
+                }
+            })
+        })
+        .collect();
+    let mut ended = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        ended.push(task.await.unwrap_or_else(|error| errored(format!("the runner failed: {error}"))));
+    }
+    let needed = entry.passes.unwrap_or(entry.trials).min(trials);
+    TestRecord {
+        test: entry.path(),
+        row: case.id,
+        position: case.position,
+        binary: run.binary.clone(),
+        file: entry.file.to_string(),
+        line: entry.line,
+        description: entry.description.to_string(),
+        tags: entry.tags.iter().map(ToString::to_string).collect(),
+        outcome: over_trials(&ended, needed),
+        passes_needed: needed,
+        attempt: run.attempt(),
+        duration: ended.iter().map(|trial| trial.duration).sum(),
+        trials: ended,
+    }
+}
+
+fn errored(why: String) -> TrialRecord {
+    TrialRecord { outcome: Outcome::Errored, error: Some(why), cases: Vec::new(), measurements: Vec::new(), spans: Vec::new(), stages: (0, 0), duration: 0.0 }
+}
+
+async fn run_trial(run: &'static Run, entry: &'static TestEntry, row: Option<RowValue>, trial: u32, place: Place) -> TrialRecord {
+    let started = Instant::now();
+    let limit = run.timeout(entry.timeout);
+    let stages = run.recordings.clone().map(|recordings| recordings as Arc<dyn Stages>);
+    let context = CaseContext::new(trial, stages);
+    let produced = run_body(entry, row, &context, limit, place).await;
+    let trace = Arc::new(trace(context.finish()));
+    let stages = context.stages();
+    let finished = |outcome, error, cases, measurements| TrialRecord {
+        outcome,
+        error,
+        cases,
+        measurements,
+        spans: trace.spans.clone(),
+        stages,
+        duration: started.elapsed().as_secs_f64(),
+    };
+    let checks = match produced.map(|produced| produced.map_err(|error| error_chain(&*error))) {
+        Ok(Ok(checks)) => checks,
+        Ok(Err(why)) | Err(why) => return finished(Outcome::Errored, Some(why), Vec::new(), Vec::new()),
+    };
+    if checks.is_empty() {
+        let why = "the test returned no check\nhint: return at least one; a test that checks nothing cannot fail".to_string();
+        return finished(Outcome::Errored, Some(why), Vec::new(), Vec::new());
+    }
+    let (cases, measurements) = measure_all(run, checks, trace.clone(), trial, limit).await;
+    let outcome = over_measurements(&measurements);
+    let all_skipped = measurements.iter().all(|m| m.outcome == Outcome::Skipped);
+    let error = all_skipped.then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
+    finished(outcome, error, cases, measurements)
+}
+
+/// Errored when a measurement errored, Failed when one missed its bar, Errored when all were skipped, else Passed.
+/// A report-only measurement decides nothing.
+fn over_measurements(measurements: &[MeasurementRecord]) -> Outcome {
+    if measurements.iter().all(|m| m.outcome == Outcome::Skipped) {
+        return Outcome::Errored;
+    }
+    let deciding = measurements.iter().filter(|m| !m.report_only).map(|m| m.outcome);
+    match deciding.max() {
+        None | Some(Outcome::Skipped) => Outcome::Passed,
+        Some(worst) => worst,
+    }
+}
+
+/// Passed when enough trials passed; else Errored when errors alone kept it from passing, else Failed.
+fn over_trials(trials: &[TrialRecord], needed: u32) -> Outcome {
+    let count = |outcome| trials.iter().filter(|trial| trial.outcome == outcome).count();
+    let needed = needed as usize;
+    if count(Outcome::Passed) >= needed {
+        Outcome::Passed
+    } else if count(Outcome::Passed) + count(Outcome::Errored) >= needed {
+        Outcome::Errored
+    } else {
+        Outcome::Failed
+    }
+}

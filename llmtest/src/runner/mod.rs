@@ -1,0 +1,14 @@
+//! Runs cases: the body, then every expectation, then the record.
+
+mod body;
+mod case;
+mod measure;
+mod memo;
+mod place;
+mod run;
+
+pub(crate) use body::Place;
+pub(crate) use case::{Case, run_case};
+pub use measure::measure;
+pub(crate) use place::report_root;
+pub(crate) use run::{HarnessArgs, Run, run, start};

@@ -1,0 +1,202 @@
+//! What all cases of one process share.
+
+use super::memo::RunMemo;
+use super::place::{binary_name, report_root, run_id};
+use crate::config::{Config, ConfigError};
+use crate::judge::Judges;
+use crate::observe;
+use crate::recording::Recordings;
+use crate::report::{GroupRecord, Shards, Style, Tally, TestRecord, summary};
+use llmtest_metrics::{AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// The run of this process.
+pub(crate) struct Run {
+    /// The configuration, or what is wrong with it: every case that needs a judge or a recording then ends as Errored.
+    pub(crate) config: Result<Config, ConfigError>,
+    pub(crate) judges: Option<Judges>,
+    pub(crate) recordings: Option<Arc<Recordings>>,
+    pub(crate) memo: Arc<RunMemo>,
+    pub(crate) shards: Shards,
+    /// Places for cases in flight.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) binary: String,
+    pub(crate) style: Style,
+    pub(crate) started: Instant,
+    tally: Mutex<Tally>,
+    groups: Mutex<Vec<GroupRecord>>,
+    /// The first thing that kept a record from being written; shown once at the end.
+    trouble: Mutex<Option<String>>,
+}
+
+/// What the command line of our harness says.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct HarnessArgs {
+    /// The number of cases in flight.
+    pub(crate) places: Option<usize>,
+    pub(crate) colour: bool,
+}
+
+static RUN: OnceLock<Run> = OnceLock::new();
+
+/// The run, started with defaults when the harness has not started it.
+pub(crate) fn run() -> &'static Run {
+    start(None, None)
+}
+
+/// Starts the run of this process; only the first call counts. `harness` is what our own harness was told on its command
+/// line; none under libtest.
+pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>) -> &'static Run {
+    RUN.get_or_init(|| {
+        observe::listen();
+        install_panic_hook(harness.is_none());
+        let harness = harness.unwrap_or_default();
+        let config = Config::from_env(manifest_dir.as_deref());
+        let known = config.as_ref().ok();
+        let shards = Shards::new(report_root(known), run_id(known));
+        let recordings = known.map(|config| Arc::new(Recordings::new(config)));
+        let judges = known.zip(recordings.clone()).map(|(config, recordings)| Judges::new(config, recordings));
+        let concurrency = harness.places.unwrap_or_else(|| known.map_or(64, |config| config.concurrency)).max(1);
+        Run {
+            judges,
+            recordings,
+            memo: Arc::new(RunMemo::new(shards.folder().to_path_buf())),
+            places: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
+            binary: binary_name(),
+            style: Style { colour: harness.colour, all: known.is_some_and(|config| config.show_all) },
+            started: Instant::now(),
+            tally: Mutex::default(),
+            groups: Mutex::default(),
+            trouble: Mutex::default(),
+            shards,
+            config,
+        }
+    })
+}
+
+impl Run {
+    /// The judge for an expectation.
+    pub(crate) fn judge(&self, choice: Option<&JudgeChoice>) -> Result<AnyJudge, JudgeError> {
+        match (choice, &self.judges, &self.config) {
+            (Some(JudgeChoice::This(judge)), ..) => Ok(judge.clone()),
+            (Some(choice), Some(judges), _) => judges.choose(choice),
+            (None, Some(judges), _) => judges.standard(),
+            (_, None, Err(error)) => Err(JudgeError::new(JudgeErrorKind::Config, error.to_string())),
+            (_, None, Ok(_)) => unreachable!("judges are made from every valid configuration"),
+        }
+    }
+
+    /// The time limit of a body.
+    pub(crate) fn timeout(&self, own: Option<Duration>) -> Duration {
+        own.unwrap_or_else(|| self.config.as_ref().map_or(Duration::from_secs(120), |config| config.timeout))
+    }
+
+    pub(crate) fn under_nextest(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| config.nextest)
+    }
+
+    pub(crate) fn attempt(&self) -> u32 {
+        self.config.as_ref().map_or(1, |config| config.attempt)
+    }
+
+    /// Whether `LLMTEST_TAGS` selects a test with these tags.
+    pub(crate) fn selects(&self, tags: &[&str]) -> bool {
+        self.config.as_ref().map_or(true, |config| config.tags.is_empty() || config.tags.iter().any(|tag| tags.contains(&tag.as_str())))
+    }
+
+    /// Adds a case to the record.
+    pub(crate) fn record(&self, record: TestRecord) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(&record);
+        if let Err(error) = self.shards.test(record) {
+            self.note_trouble(&error.to_string());
+        }
+    }
+
+    /// Adds a dataset that is one test.
+    pub(crate) fn record_group(&self, group: GroupRecord) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(group.clone());
+        if let Err(error) = self.shards.group(group) {
+            self.note_trouble(&error.to_string());
+        }
+    }
+
+    /// Counts tests that were not run.
+    pub(crate) fn skipped(&self, count: usize) {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).skip(count);
+    }
+
+    fn note_trouble(&self, error: &str) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+    }
+
+    /// Sorts the recordings that were written.
+    pub(crate) fn settle_recordings(&self) {
+        if let Some(Err(error)) = self.recordings.as_ref().map(|recordings| recordings.finish()) {
+            self.note_trouble(&error.to_string());
+        }
+    }
+
+    /// Folds the records, and returns the summary for the terminal.
+    pub(crate) fn finish(&self) -> String {
+        self.settle_recordings();
+        let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
+        if let Err(error) = self.shards.unattributed(lost.clone()) {
+            self.note_trouble(&error.to_string());
+        }
+        let report = self.shards.fold().unwrap_or_else(|error| {
+            self.note_trouble(&error.to_string());
+            None
+        });
+        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = String::new();
+        if !tally.is_empty() {
+            let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+            out = summary(&tally, &groups, self.started.elapsed(), report.as_deref(), self.style);
+        }
+        if !lost.is_empty() {
+            let list = lost.iter().map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name))).collect::<Vec<_>>().join(", ");
+            out.push_str(&format!("unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`\n"));
+        }
+        if let Err(error) = &self.config {
+            out.push_str(&format!("error: {error}\n"));
+        }
+        if let Some(trouble) = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            out.push_str(&format!("error: {trouble}\n"));
+        }
+        out
+    }
+
+    /// Writes to the real standard error, past libtest's capture.
+    pub(crate) fn tell(&self, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes());
+        let _ = stderr.flush();
+    }
+}
+
+/// A panic inside a case goes into its record, with its place, instead of to the terminal. Under libtest, which captures
+/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one.
+fn install_panic_hook(libtest: bool) {
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let Some(case) = observe::current_case() else {
+            return previous(info);
+        };
+        let message = payload_text(info.payload());
+        let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+        case.set_panic(format!("{message}{place}"));
+        if libtest && std::backtrace::Backtrace::capture().status() == std::backtrace::BacktraceStatus::Captured {
+            previous(info);
+        }
+    }));
+}
+
+/// The text of a panic's payload.
+pub(super) fn payload_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is not text")
+}

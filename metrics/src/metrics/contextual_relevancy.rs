@@ -1,0 +1,242 @@
+//! `ContextualRelevancy`.
+
+use crate::prompts::Prompts;
+use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
+use crate::{Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score, join};
+
+/// Measures whether what was retrieved is about the input: the share of the passages' facts that help to answer it.
+///
+/// One call of the judge a passage, all at once: it splits the passage into facts and says of each whether it is relevant,
+/// yes or no. The verdicts of all passages count alike; an empty passage counts as one that is not relevant. Does not
+/// apply when the retriever found nothing. Needs `input` and `retrieved`; of a component, these are its arguments and its
+/// result. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
+///
+/// ```
+/// use llmtest_metrics::{ContextualRelevancy, FakeJudge, TestCase, measure_with};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let judge = FakeJudge::new()
+///     .when("30 days", r#"{"verdicts": [{"fact": "Returns take 30 days.", "reason": "It is the limit.", "verdict": "yes"}]}"#)
+///     .when("hats", r#"{"verdicts": [{"fact": "We sell hats.", "reason": "Hats are off topic.", "verdict": "no"}]}"#);
+/// let case = TestCase::new("How long may I return shoes?", "30 days.").retrieved(["Returns take 30 days.", "We sell hats."]);
+/// assert_eq!(measure_with(&case, &ContextualRelevancy::new(), judge).await.unwrap().value, 0.5);
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ContextualRelevancy {
+    strict: bool,
+    prompts: Prompts,
+}
+
+impl Default for ContextualRelevancy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ContextualRelevancy {
+    /// With default options.
+    pub fn new() -> Self {
+        let steps = [(
+            "verdicts",
+            include_str!("../../prompts/contextual_relevancy/verdicts.md"),
+        )];
+        Self {
+            strict: false,
+            prompts: Prompts::new("contextual_relevancy", &steps),
+        }
+    }
+
+    /// Scores 0 unless every fact is relevant, and sets the bar to 1.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Replaces the prompt `verdicts`. It must use the same placeholders.
+    #[track_caller]
+    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
+        self.prompts.replace(step, text.into());
+        self
+    }
+
+    async fn passage(
+        &self,
+        cx: &EvalCx<'_>,
+        input: &str,
+        number: usize,
+        passage: &str,
+    ) -> Result<Vec<Verdict>> {
+        if passage.trim().is_empty() {
+            let (statement, reason) = (String::new(), format!("passage {number} is empty"));
+            return Ok(vec![Verdict {
+                statement,
+                vote: Vote::No,
+                reason,
+                passage: Some(number),
+            }]);
+        }
+        let template = self
+            .prompts
+            .template("verdicts")
+            .fenced("input", "input", input)
+            .fenced("passage", "passage", passage);
+        let mut verdicts = Ballot(&[Vote::Yes, Vote::No])
+            .split(cx, template, passage.len())
+            .await?;
+        for verdict in &mut verdicts {
+            verdict.passage = Some(number);
+        }
+        Ok(verdicts)
+    }
+}
+
+impl Metric for ContextualRelevancy {
+    fn name(&self) -> &'static str {
+        "contextual_relevancy"
+    }
+
+    fn bar(&self) -> Bar {
+        super::bar(self.strict)
+    }
+
+    async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+        let input = cx.need(self, Field::Input)?;
+        let passages = &cx.case.retrieved;
+        if passages.is_empty() {
+            if super::retriever_ran(cx) {
+                return Err(NotApplicable::because("nothing was retrieved").into());
+            }
+            cx.need(self, Field::Retrieved)?;
+        }
+        let input = input.as_str();
+        let calls = passages
+            .iter()
+            .enumerate()
+            .map(|(i, passage)| -> BoxFuture<'_, _> {
+                Box::pin(self.passage(cx, input, i + 1, passage))
+            });
+        let verdicts: Vec<Verdict> = join::all(calls.collect())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
+        if verdicts.is_empty() {
+            return Err(NotApplicable::because("the retrieved passages state nothing").into());
+        }
+        Ok(super::strictly(self.strict, score(&verdicts)))
+    }
+}
+
+fn score(verdicts: &[Verdict]) -> Score {
+    let wording = Wording {
+        noun: "retrieved fact",
+        passes: "relevant to the input",
+        fails: "not relevant to the input",
+    };
+    verdicts::share(verdicts, &[Vote::Yes], &wording)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Asker, FakeJudge, MissingField, Span, TestCase, Trace, measure_with};
+    use serde_json::json;
+
+    fn case(passages: &[&str]) -> TestCase {
+        TestCase::new("How long may I return shoes?", "").retrieved(passages.iter().copied())
+    }
+
+    fn judge() -> FakeJudge {
+        FakeJudge::new()
+            .when(
+                "days",
+                r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "yes"}, {"statement": "Since 1987.", "reason": "The year is no limit.", "verdict": "no"}]}"#,
+            )
+            .when("hats", r#"{"verdicts": [{"fact": "Hats.", "reason": "", "verdict": "no"}, {"fact": "Shoes.", "reason": "", "verdict": "yes"}]}"#)
+            .when("silence", r#"{"verdicts": []}"#)
+    }
+
+    #[tokio::test]
+    async fn the_verdicts_of_all_passages_are_pooled() {
+        let fake = judge();
+        let score = measure_with(
+            &case(&["30 days, since 1987", "hats and shoes", ""]),
+            &ContextualRelevancy::new(),
+            fake.clone(),
+        )
+        .await
+        .unwrap();
+        assert!((score.value - 2.0 / 5.0).abs() < 1e-12);
+        let reason = score.reason.unwrap();
+        assert!(reason.starts_with(r#"3 of 5 retrieved facts are not relevant to the input: "Since 1987." (the year is no limit); "Hats.""#), "{reason}");
+        assert!(reason.ends_with("(passage 3 is empty)"), "{reason}");
+        assert_eq!(
+            score.details[0].1[2],
+            json!({"statement": "Hats.", "verdict": "no", "reason": "", "passage": 2})
+        );
+        assert_eq!(fake.prompts().len(), 2);
+        assert!(
+            fake.prompts()
+                .iter()
+                .all(|prompt| prompt.text().contains("passage:\n<data ")
+                    && prompt.text().len() < 1500)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_borderline_verdict_is_not_offered() {
+        let fake = FakeJudge::new()
+            .reply(r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "borderline"}]}"#)
+            .reply(r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "yes"}]}"#);
+        let score = measure_with(
+            &case(&["30 days"]),
+            &ContextualRelevancy::new().strict(),
+            fake.clone(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(score.value, 1.0);
+        assert!(
+            fake.prompts()[1]
+                .text()
+                .contains(r#"must be one of "yes", "no""#)
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_stated_is_nothing_to_judge_and_no_passages_a_missing_field() {
+        let error = measure_with(&case(&["silence"]), &ContextualRelevancy::new(), judge())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<NotApplicable>().unwrap().reason(),
+            "the retrieved passages state nothing"
+        );
+        let error = measure_with(&case(&[]), &ContextualRelevancy::new(), judge())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<MissingField>().unwrap().field,
+            "retrieved"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_retriever_that_found_nothing_is_nothing_to_judge() {
+        let (case, trace, span) = (
+            case(&[]),
+            Trace::default(),
+            Span::new("retrieve", "retriever"),
+        );
+        let asker = Asker::standalone(None);
+        let error = ContextualRelevancy::new()
+            .measure(&EvalCx::new(&case, &trace, Some(&span), &asker))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<NotApplicable>().unwrap().reason(),
+            "nothing was retrieved"
+        );
+    }
+}

@@ -1,0 +1,331 @@
+//! `Faithfulness`.
+
+use crate::prompts::Prompts;
+use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
+use crate::{Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score, join};
+use serde_json::Value;
+
+/// Measures whether the output stays with what was retrieved: the share of its claims that the passages do not
+/// contradict.
+///
+/// The judge lists the truths of the passages and the claims of the output, then gives each claim a verdict: yes, no, or
+/// borderline where the truths decide nothing. A borderline claim passes unless
+/// [`penalize_ambiguous`](Self::penalize_ambiguous) is set; so it is where the retriever ran and found
+/// nothing. Does not apply to an output without claims. Needs `input`, `output` and `retrieved`. Default bar: at least 0.5. Steps and formula as DeepEval 4.3.1.
+///
+/// ```
+/// use llmtest_metrics::{FakeJudge, Faithfulness, TestCase, measure_with};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let judge = FakeJudge::new()
+///     .when("faithfulness/truths", r#"{"truths": ["Shoes can be returned for 30 days."]}"#)
+///     .when("faithfulness/claims", r#"{"claims": ["Shoes can be returned for 60 days."]}"#)
+///     .when("faithfulness/verdicts", r#"{"verdicts": [{"number": 1, "reason": "It is 30 days.", "verdict": "no"}]}"#);
+/// let case = TestCase::new("Refund?", "Within 60 days.").retrieved(["Shoes can be returned for 30 days."]);
+/// assert_eq!(measure_with(&case, &Faithfulness::new(), judge).await.unwrap().value, 0.0);
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Faithfulness {
+    penalize_ambiguous: bool,
+    truths_limit: Option<usize>,
+    strict: bool,
+    prompts: Prompts,
+}
+
+impl Default for Faithfulness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Faithfulness {
+    /// With default options.
+    pub fn new() -> Self {
+        let steps = [
+            (
+                "truths",
+                include_str!("../../prompts/faithfulness/truths.md"),
+            ),
+            (
+                "claims",
+                include_str!("../../prompts/faithfulness/claims.md"),
+            ),
+            (
+                "verdicts",
+                include_str!("../../prompts/faithfulness/verdicts.md"),
+            ),
+        ];
+        Self {
+            penalize_ambiguous: false,
+            truths_limit: None,
+            strict: false,
+            prompts: Prompts::new("faithfulness", &steps),
+        }
+    }
+
+    /// Fails the claims about which the passages say nothing.
+    pub fn penalize_ambiguous(mut self) -> Self {
+        self.penalize_ambiguous = true;
+        self
+    }
+
+    /// Takes only the most important truths of the passages, at most this many. Panics on zero.
+    #[track_caller]
+    pub fn truths_limit(mut self, limit: usize) -> Self {
+        assert!(
+            limit > 0,
+            "`Faithfulness` cannot compare claims with 0 truths; leave `truths_limit` out to take all"
+        );
+        self.truths_limit = Some(limit);
+        self
+    }
+
+    /// Scores 0 unless every claim passes, and sets the bar to 1.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Replaces a prompt, `truths`, `claims` or `verdicts`. It must use the same placeholders.
+    #[track_caller]
+    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
+        self.prompts.replace(step, text.into());
+        self
+    }
+
+    async fn truths(&self, cx: &EvalCx<'_>, passages: String) -> Result<Vec<String>> {
+        if passages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limit = self
+            .truths_limit
+            .map(|limit| format!(" At most {limit}, the most important ones."))
+            .unwrap_or_default();
+        let length = passages.len();
+        let template = self
+            .prompts
+            .template("truths")
+            .text("limit", limit)
+            .fenced("passages", "passages", passages);
+        let mut truths = verdicts::list(cx, template, "truths", length).await?;
+        truths.truncate(self.truths_limit.unwrap_or(usize::MAX));
+        Ok(truths)
+    }
+
+    async fn claims(&self, cx: &EvalCx<'_>, output: String) -> Result<Vec<String>> {
+        let length = output.len();
+        verdicts::list(
+            cx,
+            self.prompts
+                .template("claims")
+                .fenced("output", "output", output),
+            "claims",
+            length,
+        )
+        .await
+    }
+}
+
+impl Metric for Faithfulness {
+    fn name(&self) -> &'static str {
+        "faithfulness"
+    }
+
+    fn bar(&self) -> Bar {
+        super::bar(self.strict)
+    }
+
+    async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+        cx.need(self, Field::Input)?;
+        let output = cx.need(self, Field::Output)?;
+        let found_nothing = cx.case.retrieved.is_empty() && super::retriever_ran(cx);
+        let passages = if found_nothing {
+            String::new()
+        } else {
+            cx.need(self, Field::Retrieved)?
+        };
+        let lists: Vec<BoxFuture<'_, _>> = vec![
+            Box::pin(self.truths(cx, passages)),
+            Box::pin(self.claims(cx, output)),
+        ];
+        let [truths, claims]: [Vec<String>; 2] = join::all(lists)
+            .await?
+            .try_into()
+            .map_err(|_| "two lists were asked for")?;
+        if claims.is_empty() {
+            return Err(NotApplicable::because("the output makes no claim").into());
+        }
+        let facts = if truths.is_empty() {
+            "(none)".to_string()
+        } else {
+            truths.join("\n")
+        };
+        let ask = |lines| {
+            self.prompts
+                .template("verdicts")
+                .fenced("truths", "facts", &facts)
+                .fenced("claims", "claims", lines)
+        };
+        let verdicts = Ballot(&[Vote::Yes, Vote::No, Vote::Borderline])
+            .verdicts(cx, &claims, ask)
+            .await?;
+        let score = score(&verdicts, self.penalize_ambiguous).detail(
+            "truths",
+            truths.into_iter().map(Value::from).collect::<Vec<_>>(),
+        );
+        Ok(super::strictly(self.strict, score))
+    }
+}
+
+fn score(verdicts: &[Verdict], penalize_ambiguous: bool) -> Score {
+    if penalize_ambiguous {
+        let wording = Wording {
+            noun: "claim",
+            passes: "supported by the passages",
+            fails: "not supported by the passages",
+        };
+        return verdicts::share(verdicts, &[Vote::Yes], &wording);
+    }
+    let wording = Wording {
+        noun: "claim",
+        passes: "consistent with the passages",
+        fails: "contradicted by the passages",
+    };
+    verdicts::share(verdicts, &[Vote::Yes, Vote::Borderline], &wording)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnyJudge, Asker, FakeJudge, MissingField, Span, TestCase, Trace, measure_with};
+
+    fn case() -> TestCase {
+        TestCase::new("Refund?", "Within 60 days, by post.")
+            .retrieved(["Returns within 30 days.", "We ship abroad."])
+    }
+
+    fn judge() -> FakeJudge {
+        FakeJudge::new()
+            .when("faithfulness/truths", r#"{"truths": ["Returns within 30 days.", "They ship abroad."]}"#)
+            .when("faithfulness/claims", r#"{"claims": ["Returns within 60 days.", "Returns go by post.", "There are returns."]}"#)
+            .when(
+                "faithfulness/verdicts",
+                r#"{"verdicts": [{"number": 1, "reason": "The limit is 30 days.", "verdict": "no"},
+                {"number": 2, "reason": "Post is not mentioned.", "verdict": "borderline"}, {"number": 3, "reason": "", "verdict": "yes"}]}"#,
+            )
+    }
+
+    #[tokio::test]
+    async fn a_claim_passes_unless_it_is_contradicted() {
+        let fake = judge();
+        let score = measure_with(&case(), &Faithfulness::new(), fake.clone())
+            .await
+            .unwrap();
+        assert!((score.value - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(
+            score.reason.as_deref(),
+            Some(
+                r#"1 of 3 claims is contradicted by the passages: "Returns within 60 days." (the limit is 30 days)"#
+            )
+        );
+        assert_eq!(
+            score
+                .details
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .collect::<Vec<_>>(),
+            ["verdicts", "truths"]
+        );
+        let prompts = fake.prompts();
+        let purposes: Vec<&str> = prompts
+            .iter()
+            .map(|prompt| prompt.purpose.as_str())
+            .collect();
+        assert_eq!(
+            purposes,
+            [
+                "faithfulness/truths",
+                "faithfulness/claims",
+                "faithfulness/verdicts"
+            ]
+        );
+        assert!(
+            prompts[0]
+                .text()
+                .contains("1. Returns within 30 days.\n2. We ship abroad.\n</data ")
+        );
+        assert!(
+            prompts[2].text().contains("facts:\n<data ")
+                && prompts[2].text().contains("1. Returns within 60 days.")
+        );
+        assert!(prompts.iter().all(|prompt| prompt.text().len() < 1500));
+    }
+
+    #[tokio::test]
+    async fn ambiguous_claims_can_be_penalized() {
+        let score = measure_with(&case(), &Faithfulness::new().penalize_ambiguous(), judge())
+            .await
+            .unwrap();
+        assert!((score.value - 1.0 / 3.0).abs() < 1e-12);
+        assert!(score.reason.unwrap().contains("Post is not mentioned"));
+        let strict = measure_with(&case(), &Faithfulness::new().strict(), judge())
+            .await
+            .unwrap();
+        assert_eq!(strict.value, 0.0);
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_told_to_the_judge_and_kept() {
+        let fake = judge();
+        measure_with(&case(), &Faithfulness::new().truths_limit(1), fake.clone())
+            .await
+            .unwrap();
+        assert!(
+            fake.prompts()[0]
+                .text()
+                .contains("At most 1, the most important ones.")
+        );
+        assert!(!fake.prompts()[2].text().contains("They ship abroad"));
+    }
+
+    #[tokio::test]
+    async fn where_the_retriever_found_nothing_no_truths_are_asked_for() {
+        let fake = judge();
+        let mut trace = Trace::default();
+        trace.spans.push(Span::new("retrieve", "retriever"));
+        let case = TestCase::new("Refund?", "Within 60 days, by post.");
+        let asker = Asker::standalone(Some(AnyJudge::from(fake.clone())));
+        Faithfulness::new()
+            .measure(&EvalCx::new(&case, &trace, None, &asker))
+            .await
+            .unwrap();
+        assert_eq!(fake.prompts().len(), 2);
+        assert!(fake.prompts()[1].text().contains("\n(none)\n"));
+    }
+
+    #[tokio::test]
+    async fn no_claims_is_nothing_to_judge_and_no_passages_a_missing_field() {
+        let fake = FakeJudge::new()
+            .when("truths", r#"{"truths": []}"#)
+            .when("claims", r#"{"claims": []}"#);
+        let error = measure_with(&case(), &Faithfulness::new(), fake)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<NotApplicable>().unwrap().reason(),
+            "the output makes no claim"
+        );
+        let error = measure_with(
+            &TestCase::new("q", "a"),
+            &Faithfulness::new(),
+            FakeJudge::new(),
+        )
+        .await
+        .unwrap_err();
+        assert_eq!(
+            error.downcast_ref::<MissingField>().unwrap().field,
+            "retrieved"
+        );
+    }
+}

@@ -1,0 +1,398 @@
+//! The engine of most judged metrics: verdicts over numbered items, and the share of them that passes.
+//!
+//! A metric says how its items come about ([`list`]), what is asked about them ([`Ballot::verdicts`]), which answers pass
+//! ([`share`]), and when there is nothing to judge. Items are counted here: every number must come back once, what the
+//! judge leaves out is asked again, and what is still missing is an error. A denominator never shrinks.
+
+use crate::{EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, reason};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// How often items that the judge left out are asked again.
+const RE_ASKS: usize = 2;
+
+/// How many verdicts a reason quotes.
+const QUOTED: usize = 3;
+
+/// A judge's answer about one item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", rename_all = "snake_case")]
+pub(crate) enum Vote {
+    Yes,
+    No,
+    Borderline,
+}
+
+impl Vote {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Borderline => "borderline",
+        }
+    }
+}
+
+impl fmt::Display for Vote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads `"Yes."`, `true` and the older `idk` too.
+impl TryFrom<Value> for Vote {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let text = match &value {
+            Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
+            Value::String(text) => text
+                .trim()
+                .chars()
+                .take_while(char::is_ascii_alphabetic)
+                .collect::<String>()
+                .to_lowercase(),
+            _ => String::new(),
+        };
+        match text.as_str() {
+            "yes" => Ok(Self::Yes),
+            "no" => Ok(Self::No),
+            "borderline" | "idk" => Ok(Self::Borderline),
+            _ => Err(format!("{value} is not a verdict")),
+        }
+    }
+}
+
+/// What the judge said about one item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Verdict {
+    /// The item.
+    pub(crate) statement: String,
+    /// The answer.
+    #[serde(rename = "verdict")]
+    pub(crate) vote: Vote,
+    /// Why, possibly empty.
+    pub(crate) reason: String,
+    /// The passage that the item is from, from one, where items belong to passages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) passage: Option<usize>,
+}
+
+/// The reply schema of a list of texts under `key`.
+fn list_schema(key: &str) -> Value {
+    json!({
+        "type": "object",
+        "properties": {key: {"type": "array", "items": {"type": "string"}}},
+        "required": [key],
+        "additionalProperties": false,
+    })
+}
+
+/// Has the judge list texts, such as the claims of an output, under `key` of its reply. `length` is that of the text which
+/// is taken apart. Blank texts are dropped, line breaks folded.
+pub(crate) async fn list(
+    cx: &EvalCx<'_>,
+    template: Template,
+    key: &str,
+    length: usize,
+) -> Result<Vec<String>> {
+    // The list is about as long as the text: some four characters a token, and as much again to be sure.
+    let tokens = u32::try_from((512 + length / 2).min(8192)).unwrap_or(8192);
+    let prompt = template
+        .schema(list_schema(key))
+        .max_tokens(tokens)
+        .prompt()?;
+    let answer = cx
+        .ask_checked::<Value>(prompt, |value| texts(value, key).map(|_| ()))
+        .await?;
+    Ok(texts(&answer.value, key)?)
+}
+
+fn texts(value: &Value, key: &str) -> Result<Vec<String>, String> {
+    let wrong = || format!("`{key}` must be a list of texts");
+    let items = value.get(key).and_then(Value::as_array).ok_or_else(wrong)?;
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        let text = item
+            .as_str()
+            .ok_or_else(wrong)?
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        if !text.is_empty() {
+            texts.push(text);
+        }
+    }
+    Ok(texts)
+}
+
+/// What may be answered about an item.
+pub(crate) struct Ballot(pub(crate) &'static [Vote]);
+
+impl Ballot {
+    /// Asks for a verdict on every item. `ask` makes the prompt from the items as numbered lines.
+    pub(crate) async fn verdicts(
+        &self,
+        cx: &EvalCx<'_>,
+        items: &[String],
+        ask: impl Fn(String) -> Template + Send + Sync,
+    ) -> Result<Vec<Verdict>> {
+        let mut found: Vec<Option<Verdict>> = items.iter().map(|_| None).collect();
+        for round in 0.. {
+            let open: Vec<usize> = (1..=items.len())
+                .filter(|number| found[number - 1].is_none())
+                .collect();
+            if open.is_empty() {
+                break;
+            }
+            let lines = open
+                .iter()
+                .map(|number| format!("{number}. {}", items[number - 1]))
+                .collect::<Vec<_>>()
+                .join("\n");
+            let tokens = u32::try_from((256 + 96 * open.len()).min(8192)).unwrap_or(8192);
+            let prompt = ask(lines)
+                .schema(self.schema(true))
+                .max_tokens(tokens)
+                .prompt()?;
+            if round > RE_ASKS {
+                return Err(left_out(cx, &prompt.purpose, &open, items.len()).into());
+            }
+            if round > 0 {
+                cx.re_asked();
+            }
+            let answer = cx
+                .ask_checked::<NumberedReply>(prompt, |reply| self.check(reply, &open))
+                .await?;
+            for numbered in answer.value.verdicts {
+                let statement = items[numbered.number - 1].clone();
+                let reason = numbered.reason.unwrap_or_default();
+                found[numbered.number - 1] = Some(Verdict {
+                    statement,
+                    vote: numbered.verdict,
+                    reason,
+                    passage: None,
+                });
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Asks for items and verdicts at once, where the judge takes a text apart and judges the parts in one call.
+    pub(crate) async fn split(
+        &self,
+        cx: &EvalCx<'_>,
+        template: Template,
+        length: usize,
+    ) -> Result<Vec<Verdict>> {
+        let tokens = u32::try_from((768 + length).min(8192)).unwrap_or(8192);
+        let prompt = template
+            .schema(self.schema(false))
+            .max_tokens(tokens)
+            .prompt()?;
+        let check = |reply: &SplitReply| {
+            reply.verdicts.iter().try_for_each(|split| {
+                self.check_vote(split.verdict, &format!("of {:?}", split.fact))
+            })
+        };
+        let reply = cx.ask_checked::<SplitReply>(prompt, check).await?.value;
+        let verdict = |split: Split| Verdict {
+            statement: split.fact,
+            vote: split.verdict,
+            reason: split.reason.unwrap_or_default(),
+            passage: None,
+        };
+        Ok(reply.verdicts.into_iter().map(verdict).collect())
+    }
+
+    /// The schema of the reply, with keys in an order that has the reason before the verdict.
+    fn schema(&self, numbered: bool) -> Value {
+        let (key, kind) = if numbered {
+            ("number", "integer")
+        } else {
+            ("fact", "string")
+        };
+        let votes: Vec<&str> = self.0.iter().map(|vote| vote.as_str()).collect();
+        json!({
+            "type": "object",
+            "properties": {"verdicts": {"type": "array", "items": {
+                "type": "object",
+                "properties": {key: {"type": kind}, "reason": {"type": "string"}, "verdict": {"type": "string", "enum": votes}},
+                "required": [key, "reason", "verdict"],
+                "additionalProperties": false,
+            }}},
+            "required": ["verdicts"],
+            "additionalProperties": false,
+        })
+    }
+
+    /// Numbers that were not asked about or came twice; numbers left out are asked for afterwards.
+    fn check(&self, reply: &NumberedReply, open: &[usize]) -> Result<(), String> {
+        let mut seen = Vec::with_capacity(reply.verdicts.len());
+        for numbered in &reply.verdicts {
+            let number = numbered.number;
+            if !open.contains(&number) {
+                return Err(format!(
+                    "number {number} is not on the list; the numbers are {}",
+                    numbers(open)
+                ));
+            }
+            if seen.contains(&number) {
+                return Err(format!(
+                    "number {number} came twice; give exactly one verdict for each of {}",
+                    numbers(open)
+                ));
+            }
+            self.check_vote(numbered.verdict, &format!("of number {number}"))?;
+            seen.push(number);
+        }
+        Ok(())
+    }
+
+    fn check_vote(&self, vote: Vote, of: &str) -> Result<(), String> {
+        if self.0.contains(&vote) {
+            return Ok(());
+        }
+        let votes = self
+            .0
+            .iter()
+            .map(|vote| format!("\"{vote}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
+        Err(format!(
+            "the verdict {of} must be one of {votes}, but it is \"{vote}\""
+        ))
+    }
+}
+
+fn left_out(cx: &EvalCx<'_>, purpose: &str, open: &[usize], all: usize) -> JudgeError {
+    let model = cx.judge_model().unwrap_or_default();
+    let open = numbers(open);
+    JudgeError::new(
+        JudgeErrorKind::BadReply,
+        format!(
+            "the judge `{model}` gave no verdict on number {open} of {all} in `{purpose}`, also when asked for them again {RE_ASKS} times\n\
+             hint: a stronger model answers this; set `model` under `[judge]` in llmtest.toml"
+        ),
+    )
+}
+
+fn numbers(numbers: &[usize]) -> String {
+    numbers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// How a reason names what was judged: "2 of 3 `noun`s are `fails`".
+pub(crate) struct Wording {
+    pub(crate) noun: &'static str,
+    pub(crate) passes: &'static str,
+    pub(crate) fails: &'static str,
+}
+
+/// The share of verdicts whose answer is in `passing`, with a reason made of those that are not. At least one verdict.
+pub(crate) fn share(verdicts: &[Verdict], passing: &[Vote], wording: &Wording) -> Score {
+    let failing: Vec<&Verdict> = verdicts
+        .iter()
+        .filter(|verdict| !passing.contains(&verdict.vote))
+        .collect();
+    let Wording {
+        noun,
+        passes,
+        fails,
+    } = wording;
+    let all = verdicts.len();
+    let plural = if all == 1 { "" } else { "s" };
+    let reason = if failing.is_empty() {
+        let are = if all == 1 { "the only" } else { "all" };
+        let count = if all == 1 {
+            String::new()
+        } else {
+            format!("{all} ")
+        };
+        format!(
+            "{are} {count}{noun}{plural} {} {passes}",
+            if all == 1 { "is" } else { "are" }
+        )
+    } else {
+        let mut quoted: Vec<String> = failing
+            .iter()
+            .take(QUOTED)
+            .map(|verdict| quote(verdict))
+            .collect();
+        if failing.len() > QUOTED {
+            quoted.push(format!("and {} more", failing.len() - QUOTED));
+        }
+        let quoted = quoted.join("; ");
+        let are = if failing.len() == 1 { "is" } else { "are" };
+        format!(
+            "{} of {all} {noun}{plural} {are} {fails}: {quoted}",
+            failing.len()
+        )
+    };
+    let details = serde_json::to_value(verdicts).unwrap_or_default();
+    Score::ratio(all - failing.len(), all)
+        .because(reason)
+        .detail("verdicts", details)
+}
+
+fn quote(verdict: &Verdict) -> String {
+    let statement = reason::cut(&verdict.statement, 100).replace('"', "'");
+    let why = reason::clause(&verdict.reason, 160);
+    if why.is_empty() {
+        format!("\"{statement}\"")
+    } else {
+        format!("\"{statement}\" ({why})")
+    }
+}
+
+#[derive(Deserialize)]
+struct NumberedReply {
+    verdicts: Vec<Numbered>,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    #[serde(deserialize_with = "number")]
+    number: usize,
+    #[serde(default)]
+    reason: Option<String>,
+    verdict: Vote,
+}
+
+#[derive(Deserialize)]
+struct SplitReply {
+    verdicts: Vec<Split>,
+}
+
+#[derive(Deserialize)]
+struct Split {
+    #[serde(alias = "statement")]
+    fact: String,
+    #[serde(default)]
+    reason: Option<String>,
+    verdict: Vote,
+}
+
+/// A number, also one that the judge put in quotes.
+fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = match &value {
+        Value::String(text) => text.trim().trim_end_matches('.').parse().ok(),
+        other => other
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok()),
+    };
+    number.ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`number` must be the number of an item, but it is {value}"
+        ))
+    })
+}
+
+#[cfg(test)]
+#[path = "verdicts_tests.rs"]
+mod tests;

@@ -1,0 +1,165 @@
+use super::*;
+use crate::{AnyJudge, Asker, FakeJudge, TestCase, Trace};
+
+const WORDING: Wording = Wording {
+    noun: "claim",
+    passes: "true",
+    fails: "false",
+};
+
+fn items(n: usize) -> Vec<String> {
+    (1..=n).map(|i| format!("item {i}")).collect()
+}
+
+fn ask(lines: String) -> Template {
+    Template::new("test/verdicts", "{{items}}").fenced("items", "items", lines)
+}
+
+fn reply(verdicts: &[(usize, &str)]) -> String {
+    let verdicts: Vec<Value> = verdicts.iter().map(|(number, verdict)| json!({"number": number, "reason": format!("Why {number}."), "verdict": verdict})).collect();
+    json!({ "verdicts": verdicts }).to_string()
+}
+
+async fn judged(n: usize, judge: &FakeJudge) -> (Result<Vec<Verdict>>, u32) {
+    let (case, trace) = (TestCase::new("q", "a"), Trace::default());
+    let asker = Asker::standalone(Some(AnyJudge::from(judge.clone())));
+    let result = Ballot(&[Vote::Yes, Vote::No])
+        .verdicts(&EvalCx::new(&case, &trace, None, &asker), &items(n), ask)
+        .await;
+    (result, asker.into_log().re_asks)
+}
+
+fn votes(verdicts: &[Verdict]) -> Vec<Vote> {
+    verdicts.iter().map(|verdict| verdict.vote).collect()
+}
+
+fn verdict(statement: &str, vote: Vote, reason: &str) -> Verdict {
+    Verdict {
+        statement: statement.to_string(),
+        vote,
+        reason: reason.to_string(),
+        passage: None,
+    }
+}
+
+#[tokio::test]
+async fn verdicts_come_back_in_the_order_of_the_items() {
+    let judge = FakeJudge::new().reply(reply(&[(3, "no"), (1, "Yes."), (2, "yes")]));
+    let (verdicts, re_asks) = judged(3, &judge).await;
+    let verdicts = verdicts.unwrap();
+    assert_eq!(votes(&verdicts), [Vote::Yes, Vote::Yes, Vote::No]);
+    assert_eq!(
+        (
+            verdicts[2].statement.as_str(),
+            verdicts[2].reason.as_str(),
+            re_asks
+        ),
+        ("item 3", "Why 3.", 0)
+    );
+    assert!(
+        judge.prompts()[0]
+            .text()
+            .contains("1. item 1\n2. item 2\n3. item 3\n</data ")
+    );
+}
+
+#[tokio::test]
+async fn only_what_was_left_out_is_asked_again() {
+    let judge = FakeJudge::new()
+        .reply(reply(&[(2, "yes")]))
+        .reply(reply(&[(3, "no")]))
+        .reply(reply(&[(1, "yes")]));
+    let (verdicts, re_asks) = judged(3, &judge).await;
+    assert_eq!(votes(&verdicts.unwrap()), [Vote::Yes, Vote::Yes, Vote::No]);
+    assert_eq!(re_asks, 2);
+    let prompts = judge.prompts();
+    assert!(
+        prompts[1].text().contains("\n1. item 1\n3. item 3\n")
+            && !prompts[1].text().contains("item 2")
+    );
+}
+
+#[tokio::test]
+async fn what_stays_missing_is_an_error_and_not_a_smaller_whole() {
+    let judge = FakeJudge::new()
+        .reply(reply(&[(1, "yes")]))
+        .reply(reply(&[]))
+        .reply(reply(&[]));
+    let (verdicts, _) = judged(3, &judge).await;
+    let error = verdicts.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("no verdict on number 2, 3 of 3 in `test/verdicts`"),
+        "{error}"
+    );
+    assert_eq!(judge.prompts().len(), 3);
+}
+
+#[tokio::test]
+async fn the_judge_is_told_of_numbers_that_are_unknown_or_double() {
+    let judge = FakeJudge::new()
+        .reply(reply(&[(1, "yes"), (7, "no")]))
+        .reply(reply(&[(1, "yes"), (1, "no")]))
+        .reply(reply(&[(1, "yes"), (2, "no")]));
+    let (verdicts, re_asks) = judged(2, &judge).await;
+    assert_eq!(votes(&verdicts.unwrap()), [Vote::Yes, Vote::No]);
+    assert_eq!(re_asks, 2);
+    let last = judge.prompts()[2].text();
+    assert!(
+        last.contains("number 7 is not on the list; the numbers are 1, 2")
+            && last.contains("number 1 came twice"),
+        "{last}"
+    );
+}
+
+#[tokio::test]
+async fn a_verdict_that_was_not_offered_is_told_too() {
+    let judge = FakeJudge::new()
+        .reply(reply(&[(1, "borderline")]))
+        .reply(reply(&[(1, "maybe")]))
+        .reply(reply(&[(1, "no")]));
+    let (verdicts, _) = judged(1, &judge).await;
+    assert_eq!(votes(&verdicts.unwrap()), [Vote::No]);
+    let last = judge.prompts()[2].text();
+    assert!(
+        last.contains(r#"of number 1 must be one of "yes", "no", but it is "borderline""#)
+            && last.contains(r#""maybe" is not a verdict"#),
+        "{last}"
+    );
+}
+
+#[test]
+fn the_share_counts_every_verdict() {
+    let all = [
+        verdict("a", Vote::Yes, ""),
+        verdict("b", Vote::No, "It is wrong."),
+        verdict("c", Vote::Borderline, ""),
+    ];
+    let score = share(&all, &[Vote::Yes, Vote::Borderline], &WORDING);
+    assert!((score.value - 2.0 / 3.0).abs() < 1e-12);
+    assert_eq!(
+        score.reason.as_deref(),
+        Some(r#"1 of 3 claims is false: "b" (it is wrong)"#)
+    );
+    assert_eq!(
+        score.details[0].1[2],
+        json!({"statement": "c", "verdict": "borderline", "reason": ""})
+    );
+    assert!((share(&all, &[Vote::Yes], &WORDING).value - 1.0 / 3.0).abs() < 1e-12);
+    assert_eq!(
+        share(&all[..1], &[Vote::Yes], &WORDING).reason.as_deref(),
+        Some("the only claim is true")
+    );
+}
+
+#[test]
+fn a_reason_stays_short() {
+    let long = "word ".repeat(500);
+    let all: Vec<Verdict> = (0..50).map(|_| verdict(&long, Vote::No, &long)).collect();
+    let reason = share(&all, &[Vote::Yes], &WORDING).reason.unwrap();
+    assert!(
+        reason.len() < 1000 && reason.ends_with("; and 47 more"),
+        "{reason}"
+    );
+}

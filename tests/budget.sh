@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# What a user compiles: the number of crates of each feature set, and no second syn.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+count() { cargo tree -p llmtest -e normal,build --prefix none --locked "$@" | sed 's/ (\*)$//; s/ (.*//' | sort -u | wc -l; }
+check() {
+  local name=$1 most=$2; shift 2
+  local crates; crates=$(count "$@")
+  echo "$name: $crates crates, at most $most"
+  [ "$crates" -le "$most" ]
+}
+check "only observe" 15 --no-default-features
+check "without HTTP" 45 --no-default-features --features harness
+check "defaults" 125
+if cargo tree -p llmtest -e normal,build --prefix none --locked | grep -q '^syn v2'; then
+  echo "syn 2 is in the default tree:" >&2
+  cargo tree -p llmtest -e normal,build --locked -i syn@2 >&2
+  exit 1
+fi

@@ -1,0 +1,8 @@
+#[llmtest::observe(skip(querry), redact(resutl))]
+fn search(query: &str) -> usize {
+    query.len()
+}
+
+fn main() {
+    search("a");
+}
