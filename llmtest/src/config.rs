@@ -17,12 +17,18 @@ const FILE: &str = "llmtest.toml";
 
 /// Everything that is configured. `load` makes one from a folder and a list of variables.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Config {
     /// The folder of `llmtest.toml`, else the crate's: paths in the configuration are relative to it.
     pub(crate) root: PathBuf,
-    /// The file that was read.
-    pub(crate) file: Option<PathBuf>,
     pub(crate) judge: JudgeConfig,
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "read and checked from the first version on; the gate comes later"
+        )
+    )]
     pub(crate) gate: GateConfig,
     /// Cases in flight.
     pub(crate) concurrency: usize,
@@ -249,7 +255,6 @@ pub(crate) fn load(
             .and_then(|attempt| attempt.parse().ok())
             .unwrap_or(1),
         root,
-        file: path,
     })
 }
 
@@ -337,7 +342,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
             )
         })
         .filter(|(distance, candidate)| {
-            *distance <= far || candidate.to_lowercase().starts_with(&word)
+            *distance <= far || (far > 1 && candidate.to_lowercase().starts_with(&word))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Everything known about one `#[llm_test]` function. Made by the macro, as a static.
 pub struct TestEntry {
-    /// The function's name.
+    /// The function's name, as libtest lists it: `r#match` stays raw.
     pub name: &'static str,
     /// Its module, with the crate as first segment.
     pub module: &'static str,

@@ -1,6 +1,8 @@
 //! Reading JSON out of what a model wrote.
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
 
 /// Finds the JSON object in a model's reply: bare, in a code fence, or amid prose; trailing commas are forgiven. The
 /// error says what is wrong, in words that a model can act on.
@@ -11,8 +13,10 @@ use serde_json::Value;
 /// ```
 pub fn read(text: &str) -> Result<Value, String> {
     let trimmed = text.trim();
-    if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(trimmed) {
-        return Ok(value);
+    match parse(trimmed) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => return Ok(value),
+        Err(error) if error.is_data() => return Err(error.to_string()),
+        _ => {}
     }
     let Some(start) = trimmed.find('{') else {
         return Err("the reply holds no JSON object".to_string());
@@ -28,16 +32,83 @@ pub fn read(text: &str) -> Result<Value, String> {
             continue;
         };
         let candidate = &rest[..end];
-        match serde_json::from_str(candidate)
-            .or_else(|_| serde_json::from_str(&without_trailing_commas(candidate)))
-        {
+        match parse(candidate).or_else(|_| parse(&without_trailing_commas(candidate))) {
             Ok(value) => return Ok(value),
+            Err(error) if error.is_data() => return Err(error.to_string()),
             Err(error) => {
                 problem.get_or_insert_with(|| format!("the JSON object does not parse: {error}"));
             }
         }
     }
     Err(problem.unwrap_or_else(|| "the reply holds no JSON object".to_string()))
+}
+
+/// As `serde_json` parses, but a key that stands twice is an error (of kind "data"): nobody can tell which one is meant.
+fn parse(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text).map(|Unique(value)| value)
+}
+
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Unique(value))) = entries.next_entry::<String, _>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!(
+                    "the key `{key}` stands there twice"
+                )));
+            }
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
 }
 
 /// Where the object that starts at the first byte ends, with strings and escapes in mind.
@@ -125,6 +196,11 @@ mod tests {
     fn what_cannot_be_read_says_why() {
         assert!(read("no").unwrap_err().contains("no JSON object"));
         assert!(read(r#"{"a": [1, 2"#).unwrap_err().contains("cut off"));
+        assert!(
+            read(r#"Here: {"a": {"b": 1}, "a": 2,}"#)
+                .unwrap_err()
+                .contains("the key `a` stands there twice")
+        );
         assert!(read("{a: 1}").unwrap_err().contains("does not parse"));
     }
 }

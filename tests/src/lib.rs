@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Builds a test target of `llmtest-fixtures` and returns its binary. Only the first call of a target builds.
+/// Builds a test target of `llmtest-fixtures` and returns its binary. Only the first call of a target builds. The whole
+/// workspace is named, so that features, and with them the artifacts, are those of `cargo test --workspace`.
 ///
 /// # Panics
 ///
@@ -18,7 +20,8 @@ pub fn fixture(target: &str) -> PathBuf {
         return binary.clone();
     }
     let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--offline", "-p", "llmtest-fixtures", "--test", target, "--no-run", "--message-format=json"]);
+    let name = format!("fixture_{target}");
+    command.args(["test", "--workspace", "--test", &name, "--no-run", "--message-format=json-render-diagnostics"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
@@ -27,9 +30,9 @@ pub fn fixture(target: &str) -> PathBuf {
     let binary = text
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find(|message| message["target"]["name"] == target && message["executable"].is_string())
+        .find(|message| message["target"]["name"] == name.as_str() && message["executable"].is_string())
         .and_then(|message| message["executable"].as_str().map(PathBuf::from));
-    let binary = binary.unwrap_or_else(|| panic!("`{target}` does not build:\n{}\n{text}", String::from_utf8_lossy(&output.stderr)));
+    let binary = binary.unwrap_or_else(|| panic!("`{target}` does not build:\n{}", String::from_utf8_lossy(&output.stderr)));
     built.insert(target.to_string(), binary.clone());
     binary
 }
@@ -76,7 +79,9 @@ impl Scratch {
     ///
     /// When it cannot be made.
     pub fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("llmtest-{name}-{}", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("llmtest-{name}-{}-{nth}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder for the test");
         Self(folder)

@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, ReturnType};
 
@@ -29,7 +28,8 @@ pub(crate) fn expand(
     let name = &sig.ident;
     let body_name = format_ident!("__llmtest_body_{}", name);
     let entry = format_ident!("__LLMTEST_{}", name);
-    let plain_name = name.unraw().to_string();
+    // `r#match` stays raw: libtest lists it so.
+    let listed_name = name.to_string();
     let line = quote_spanned!(name.span()=> ::core::line!());
 
     let mut body_sig = sig.clone();
@@ -57,7 +57,7 @@ pub(crate) fn expand(
         #[doc(hidden)]
         #[allow(non_upper_case_globals)]
         static #entry: #p::TestEntry = #p::TestEntry {
-            name: #plain_name,
+            name: #listed_name,
             module: ::core::module_path!(),
             file: ::core::file!(),
             line: #line,

@@ -64,8 +64,10 @@ impl<'a> Env<'a> {
         let known = || VARIABLES.iter().map(|(name, _)| *name);
         for (name, _) in vars {
             if name.starts_with("LLMTEST_") && !known().any(|known| known == name) {
-                let meant = nearest(name, known())
-                    .map(|known| format!("did you mean `{known}`? "))
+                // The prefix would make everything look alike.
+                let short = |name: &'static str| &name["LLMTEST_".len()..];
+                let meant = nearest(&name["LLMTEST_".len()..], known().map(short))
+                    .map(|known| format!("did you mean `LLMTEST_{known}`? "))
                     .unwrap_or_default();
                 return Err(ConfigError::new(format!(
                     "unknown environment variable `{name}`\nhint: {meant}known: {}",
@@ -153,20 +155,18 @@ impl<'a> Env<'a> {
         let Some(word) = self.text("LLMTEST_MODE") else {
             return Ok(Mode::Auto);
         };
-        match MODES.iter().find(|(name, _)| *name == word.trim()) {
-            Some((_, mode)) => Ok(*mode),
-            None => {
-                let names = || MODES.iter().map(|(name, _)| *name);
-                let meant = nearest(word, names())
-                    .map(|name| format!("did you mean `{name}`? "))
-                    .unwrap_or_default();
-                Err(wrong(
-                    "LLMTEST_MODE",
-                    word,
-                    &format!("{meant}known: {}", backticked(names())),
-                ))
-            }
+        if let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == word.trim()) {
+            return Ok(*mode);
         }
+        let names = || MODES.iter().map(|(name, _)| *name);
+        let meant = nearest(word, names())
+            .map(|name| format!("did you mean `{name}`? "))
+            .unwrap_or_default();
+        Err(wrong(
+            "LLMTEST_MODE",
+            word,
+            &format!("{meant}known: {}", backticked(names())),
+        ))
     }
 
     pub(super) fn show_all(&self) -> Result<bool, ConfigError> {

@@ -65,7 +65,7 @@ fn the_file_is_found_upwards_and_paths_are_relative_to_it() {
          [run]\nconcurrency = 3\n[gate]\non-inconclusive = \"more-trials\"\nmargin = 0.1\n",
     );
     let config = folder.load(&[]).unwrap();
-    assert_eq!(config.file.as_deref(), Some(folder.0.join(FILE).as_path()));
+    assert_eq!(config.root, folder.0);
     assert_eq!(config.recordings, folder.0.join("tapes"));
     assert_eq!(config.judge.base_url, "http://localhost:1/v1");
     assert_eq!(config.judge.timeout, Duration::from_millis(1500));
@@ -134,10 +134,10 @@ fn unknown_keys_name_file_line_and_what_was_meant() {
         error.contains("llmtest.toml:2: unknown value `wran`\nhint: did you mean `warn`?"),
         "{error}"
     );
-    let error = Folder::new("env", "").error(&[("LLMTEST_MODLE", "m")]);
+    let error = Folder::new("env", "").error(&[("LLMTEST_CONCURENCY", "m")]);
     assert!(
         error.starts_with(
-            "unknown environment variable `LLMTEST_MODLE`\nhint: did you mean `LLMTEST_MODEL`?"
+            "unknown environment variable `LLMTEST_CONCURENCY`\nhint: did you mean `LLMTEST_CONCURRENCY`?"
         ),
         "{error}"
     );

@@ -249,7 +249,7 @@ fn no_judge(config: &JudgeConfig) -> JudgeError {
     )
 }
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(test)]
 mod mock;
 #[cfg(test)]
 mod tests;

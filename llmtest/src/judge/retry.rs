@@ -5,7 +5,7 @@ use llmtest_metrics::{AnyJudge, Judge, JudgeError, JudgeErrorKind, Prompt, Reply
 use std::time::Duration;
 
 /// The first wait, doubled with every attempt.
-const FIRST: Duration = Duration::from_millis(500);
+const FIRST: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 500 });
 /// The longest wait of our own.
 const LONGEST: Duration = Duration::from_secs(20);
 /// The longest wait that a server may ask for.
@@ -15,22 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Retry {
     inner: AnyJudge,
     retries: u32,
-    first: Duration,
 }
 
 impl Retry {
     pub(super) fn new(inner: AnyJudge, retries: u32) -> Self {
-        Self {
-            inner,
-            retries,
-            first: FIRST,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn first(mut self, first: Duration) -> Self {
-        self.first = first;
-        self
+        Self { inner, retries }
     }
 
     /// How often an error of this kind is worth another attempt. A server that is not there, or too slow, seldom is a
@@ -41,18 +30,6 @@ impl Retry {
             JudgeErrorKind::Unreachable => self.retries.min(2),
             _ => self.retries,
         }
-    }
-
-    /// The wait before the next attempt, spread by a quarter either way so that calls that failed together do not come
-    /// back together.
-    fn wait(&self, prompt: &Prompt, attempt: u32) -> Duration {
-        let wait = self
-            .first
-            .saturating_mul(1 << attempt.saturating_sub(1).min(16))
-            .min(LONGEST);
-        let seed = hash::short(format!("{attempt}{:?}{}", prompt.repeat, prompt.text()).as_bytes());
-        let spread = u32::from_str_radix(&seed, 16).unwrap_or_default();
-        wait.mul_f64(0.75 + 0.5 * f64::from(spread) / f64::from(u32::MAX))
     }
 }
 
@@ -75,10 +52,7 @@ impl Judge for Retry {
             if let Some(asked) = asked.filter(|asked| *asked > PATIENCE) {
                 return Err(told(*error, attempt, Some(asked)).into());
             }
-            let wait = asked.map_or_else(
-                || self.wait(prompt, attempt),
-                |asked| asked.max(self.first.min(asked)),
-            );
+            let wait = asked.unwrap_or_else(|| wait(prompt, attempt));
             // The timer needs our runtime, whichever one polls this.
             runtime::handle()
                 .spawn(async move { tokio::time::sleep(wait).await })
@@ -86,6 +60,17 @@ impl Judge for Retry {
             attempt += 1;
         }
     }
+}
+
+/// The wait before the next attempt, spread by a quarter either way so that calls that failed together do not come
+/// back together.
+fn wait(prompt: &Prompt, attempt: u32) -> Duration {
+    let wait = FIRST
+        .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+        .min(LONGEST);
+    let seed = hash::short(format!("{attempt}{:?}{}", prompt.repeat, prompt.text()).as_bytes());
+    let spread = u32::from_str_radix(&seed, 16).unwrap_or_default();
+    wait.mul_f64(0.75 + 0.5 * f64::from(spread) / f64::from(u32::MAX))
 }
 
 /// The error, with how often it was tried at the end of its first line.

@@ -1,1 +1,193 @@
+use super::*;
+use crate::config;
+use llmtest_metrics::FakeJudge;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
 
+/// Judges with a folder of their own, removed at the end.
+pub(super) struct Bench {
+    pub(super) judges: Judges,
+    pub(super) recordings: Arc<Recordings>,
+    pub(super) dir: PathBuf,
+}
+
+impl Bench {
+    pub(super) fn new(name: &str, vars: &[(&str, &str)]) -> Self {
+        let dir = std::env::temp_dir().join(format!("llmtest-judge-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let vars: Vec<_> = vars
+            .iter()
+            .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
+            .collect();
+        let config = config::load(&dir, &vars, std::env::temp_dir()).unwrap();
+        let recordings = Arc::new(Recordings::new(&config));
+        Self {
+            judges: Judges::new(&config, recordings.clone()),
+            recordings,
+            dir,
+        }
+    }
+
+    pub(super) fn recorded(&self, file: &str) -> String {
+        std::fs::read_to_string(self.dir.join("recordings").join(file)).unwrap_or_default()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Any executor: this one has no timers, no sockets and nothing of tokio.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+crate::judge!("house", || FakeJudge::new()
+    .when("sky", r#"{"answer": "yes"}"#));
+crate::judge!("twice", FakeJudge::new);
+crate::judge!("twice", FakeJudge::new);
+crate::judge!("broken", || -> FakeJudge { panic!("no gateway") });
+
+#[test]
+fn a_registered_judge_is_found_by_name_and_recorded() {
+    let bench = Bench::new("named", &[("LLMTEST_JUDGE", "house")]);
+    let prompt = Prompt::new("colour/ask", "Is the sky blue?");
+    let judge = bench.judges.standard().unwrap();
+    assert!(!block_on(judge.complete(&prompt)).unwrap().replayed);
+    assert!(block_on(judge.complete(&prompt)).unwrap().replayed);
+    assert!(
+        bench
+            .recorded("judge/colour.jsonl")
+            .contains(r#""model":"fake""#)
+    );
+    assert_eq!(bench.judges.answered(), 1);
+    let chosen = bench.judges.choose(&"house".into()).unwrap();
+    assert!(block_on(chosen.complete(&prompt)).unwrap().replayed);
+}
+
+#[test]
+fn a_name_that_is_wrong_says_what_there_is() {
+    let bench = Bench::new("unknown", &[]);
+    let error = |name: &str| bench.judges.choose(&name.into()).unwrap_err().to_string();
+    assert_eq!(
+        error("hose"),
+        "no judge is named `hose`\nhint: did you mean `house`? known: `broken`, `house`, `twice`, `twice`"
+    );
+    assert!(error("twice").starts_with("two judges are named `twice`: "));
+    assert!(error("broken").ends_with("panicked when it was made: no gateway"));
+    let nobody = registered("house", std::iter::empty())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        nobody.contains("hint: register it with `llmtest::judge!(\"house\", || …);`"),
+        "{nobody}"
+    );
+}
+
+#[test]
+fn a_judge_of_the_test_is_used_as_it_is() {
+    let bench = Bench::new("own", &[]);
+    let judge = bench
+        .judges
+        .choose(&FakeJudge::new().reply("one").into())
+        .unwrap();
+    assert_eq!(
+        block_on(judge.complete(&Prompt::new("a/b", "x")))
+            .unwrap()
+            .text,
+        "one"
+    );
+    assert!(!bench.dir.join("recordings").exists());
+}
+
+#[test]
+fn without_a_judge_the_three_ways_out_are_named() {
+    let bench = Bench::new("nokey", &[]);
+    let judge = bench.judges.standard().unwrap();
+    assert_eq!(judge.model(), "gpt-4.1-mini");
+    let error = block_on(judge.complete(&Prompt::new("a/b", "x")))
+        .unwrap_err()
+        .to_string();
+    for way in [
+        "set `OPENAI_API_KEY`",
+        "LLMTEST_BASE_URL=http://127.0.0.1:",
+        "LLMTEST_MODE=replay",
+    ] {
+        assert!(error.contains(way), "{error}");
+    }
+}
+
+/// Counts how many calls are in it at once.
+struct Crowd {
+    inside: AtomicU64,
+    most: Arc<AtomicU64>,
+    calls: Arc<AtomicU64>,
+}
+
+impl Judge for Crowd {
+    fn model(&self) -> &'static str {
+        "crowd"
+    }
+
+    async fn complete(&self, _prompt: &Prompt) -> Result<Reply> {
+        let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(inside, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        Ok(Reply::new("ok"))
+    }
+}
+
+#[test]
+fn calls_in_flight_are_bounded_and_equal_requests_made_once() {
+    let bench = Bench::new("crowd", &[("LLMTEST_MAX_IN_FLIGHT", "3")]);
+    let (most, calls) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+    let judge = bench.judges.wrapped(
+        Crowd {
+            inside: AtomicU64::new(0),
+            most: most.clone(),
+            calls: calls.clone(),
+        }
+        .into(),
+    );
+    block_on(async {
+        let tasks: Vec<_> = (0..40)
+            .map(|n| {
+                let judge = judge.clone();
+                crate::runtime::handle().spawn(async move {
+                    judge
+                        .complete(&Prompt::new("a/b", format!("{}", n % 20)))
+                        .await
+                        .unwrap()
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    assert_eq!(calls.load(Ordering::SeqCst), 20);
+    bench.recordings.finish().unwrap();
+    assert_eq!(bench.recorded("judge/a.jsonl").lines().count(), 20);
+}

@@ -15,7 +15,7 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    fn new(&self, kind: JudgeErrorKind, message: String) -> JudgeError {
+    fn error_of(&self, kind: JudgeErrorKind, message: String) -> JudgeError {
         JudgeError::new(kind, self.redactor.scrub_error(&message))
     }
 
@@ -28,7 +28,7 @@ impl Trouble {
         let url = self.url();
         if error.is_timeout() {
             let limit = self.config.timeout;
-            return self.new(
+            return self.error_of(
                 JudgeErrorKind::Timeout,
                 format!(
                     "the judge at {url} did not answer within {limit:?}\n\
@@ -39,7 +39,7 @@ impl Trouble {
         let (connecting, sent) = (error.is_connect(), error.is_request());
         let cause = root_cause(&error.without_url());
         if !connecting && !sent {
-            return self.new(
+            return self.error_of(
                 JudgeErrorKind::BadResponse,
                 format!("the answer of the judge at {url} broke off: {cause}\nhint: look into the server's log; it may have run out of memory"),
             );
@@ -49,7 +49,7 @@ impl Trouble {
         } else {
             "check `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) and the network"
         };
-        self.new(
+        self.error_of(
             JudgeErrorKind::Unreachable,
             format!("cannot reach the judge at {url}: {cause}\nhint: {hint}\nhint: or replay recordings: `LLMTEST_MODE=replay cargo test`"),
         )
@@ -84,7 +84,7 @@ impl Trouble {
             .and_then(|status| status.canonical_reason())
             .unwrap_or_default();
         let text = format!("the judge at {url} answered {status} {reason}: {said}\nhint: {hint}");
-        self.new(JudgeErrorKind::Status(status), text)
+        self.error_of(JudgeErrorKind::Status(status), text)
             .retry_in(retry_after)
     }
 
@@ -94,7 +94,7 @@ impl Trouble {
             "the judge at {} answered 200 with an error: {said}\nhint: look into the server's log",
             self.url()
         );
-        self.new(JudgeErrorKind::BadResponse, text)
+        self.error_of(JudgeErrorKind::BadResponse, text)
     }
 
     /// Status 200 with something that is not a completion.
@@ -104,7 +104,7 @@ impl Trouble {
              hint: `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) must be that of an OpenAI-compatible API and mostly ends in `/v1`",
             self.url()
         );
-        self.new(JudgeErrorKind::BadResponse, text)
+        self.error_of(JudgeErrorKind::BadResponse, text)
     }
 
     /// The model does not want to answer.
@@ -115,7 +115,7 @@ impl Trouble {
             prompt.purpose,
             shortened(said, 500)
         );
-        self.new(JudgeErrorKind::BadReply, text)
+        self.error_of(JudgeErrorKind::BadReply, text)
     }
 
     /// The reply is longer than it may be.
@@ -128,7 +128,7 @@ impl Trouble {
             prompt.max_tokens,
             shortened(said, 300)
         );
-        self.new(JudgeErrorKind::BadReply, text)
+        self.error_of(JudgeErrorKind::BadReply, text)
     }
 }
 

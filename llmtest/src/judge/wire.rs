@@ -73,7 +73,8 @@ struct Content {
 
 #[derive(Deserialize)]
 struct Token {
-    token: String,
+    #[serde(rename = "token")]
+    text: String,
     logprob: Option<f64>,
     top_logprobs: Option<Vec<Alternative>>,
 }
@@ -173,7 +174,7 @@ fn content_text(content: &Value) -> String {
 fn token(token: Token) -> TokenLogprob {
     let top = token.top_logprobs.into_iter().flatten();
     TokenLogprob {
-        token: token.token,
+        token: token.text,
         logprob: token.logprob.unwrap_or(-9999.0),
         top: top
             .map(|alternative| (alternative.token, alternative.logprob.unwrap_or(-9999.0)))
@@ -205,7 +206,7 @@ pub(super) fn error_text(body: &str) -> String {
     // The parameter that is refused may be named only here.
     for name in ["param", "code", "type"] {
         if let Some(more) = error[name].as_str().filter(|more| !text.contains(more)) {
-            text += &format!(" [{name}: {more}]");
+            text = format!("{text} [{name}: {more}]");
         }
     }
     shortened(&text, 500)

@@ -16,7 +16,8 @@ mod open;
 mod replay;
 mod spawn;
 
-#[cfg(all(test, feature = "harness"))]
+#[cfg(test)]
+#[cfg(feature = "harness")]
 mod tests;
 
 pub(crate) use context::{CaseContext, RawSpan, current_case, enter, listen, scope, unattributed};

@@ -211,7 +211,7 @@ mod tests {
         );
         let numbered = |from: usize| {
             (from..from + 100)
-                .map(|n| format!("{n}\n"))
+                .flat_map(|n| [n.to_string(), "\n".to_string()])
                 .collect::<String>()
         };
         let shown = changes(&numbered(0), &numbered(1000));

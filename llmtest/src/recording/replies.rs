@@ -20,6 +20,10 @@ struct Entry {
     reply: Reply,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_first(repeat: &Repeat) -> bool {
     *repeat == Repeat::default()
 }
@@ -137,30 +141,24 @@ impl Recordings {
             .collect();
         let wanted = self.redactor.scrub_value(canonical(prompt.request()));
         let purpose = &prompt.purpose;
-        let mut out = format!(
-            "nothing is recorded for this request of `{purpose}`{which}, judge `{model}`\n"
-        );
         let same = |entry: &Entry| entry.request == wanted && entry.purpose == *purpose;
-        if let Some((line, entry)) = entries
+        let near = if let Some((line, entry)) = entries
             .iter()
             .find(|(_, entry)| same(entry) && entry.model != *model)
         {
-            out += &format!(
-                "{}: the same request to the judge `{}`\n",
+            format!(
+                "{}: the same request to the judge `{other}`\n\
+                 hint: set `model = \"{other}\"` under `[judge]` in llmtest.toml (or LLMTEST_MODEL) to replay it\n",
                 self.store.place(file, *line),
-                entry.model
-            );
-            out += &format!(
-                "hint: set `model = \"{}\"` under `[judge]` in llmtest.toml (or LLMTEST_MODEL) to replay it\n",
-                entry.model
-            );
+                other = entry.model
+            )
         } else if let Some((line, entry)) = entries.iter().rev().find(|(_, entry)| same(entry)) {
-            let place = self.store.place(file, *line);
-            out += &format!(
+            let (place, Repeat { trial, sample }) = (self.store.place(file, *line), entry.repeat);
+            format!(
                 "{place}: the same request, as trial {} answer {}\n",
-                entry.repeat.trial + 1,
-                entry.repeat.sample + 1
-            );
+                trial + 1,
+                sample + 1
+            )
         } else {
             let candidates = entries
                 .iter()
@@ -168,42 +166,39 @@ impl Recordings {
                 .collect();
             match diff::nearest(&rendered(&wanted), candidates) {
                 Some((line, changes)) => {
-                    let place = self.store.place(file, line);
-                    out += &format!(
-                        "what changed against the nearest recorded request ({place}):\n{changes}"
-                    );
-                }
-                None => {
-                    out += &format!(
-                        "{} holds no request to compare with\n",
-                        self.store.place(file, 0)
+                    format!(
+                        "what changed against the nearest recorded request ({}):\n{changes}",
+                        self.store.place(file, line)
                     )
                 }
+                None => format!(
+                    "{} holds no request to compare with\n",
+                    self.store.place(file, 0)
+                ),
             }
-        }
-        out + &self.remedy()
+        };
+        format!(
+            "nothing is recorded for this request of `{purpose}`{which}, judge `{model}`\n{near}{}",
+            self.remedy()
+        )
     }
 }
 
 /// A request as text, for a diff.
 fn rendered(request: &Value) -> String {
-    let mut out = String::new();
-    for message in request["messages"].as_array().into_iter().flatten() {
-        let text = |name: &str| message[name].as_str().unwrap_or_default();
-        out += &format!("[{}]\n{}\n", text("role"), text("content").trim_end());
-    }
-    for name in ["graded", "max_tokens"] {
-        if !request[name].is_null() {
-            out += &format!("{name}: {}\n", request[name]);
-        }
-    }
-    if let Value::Object(schema) = &request["schema"] {
-        out += &format!(
-            "schema: {}\n",
-            serde_json::to_string_pretty(schema).unwrap_or_default()
-        );
-    }
-    out
+    let messages = request["messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|message| {
+            let text = |name: &str| message[name].as_str().unwrap_or_default().trim_end();
+            format!("[{}]\n{}\n", text("role"), text("content"))
+        });
+    let settings = ["graded", "max_tokens", "schema"]
+        .into_iter()
+        .filter(|name| !request[*name].is_null());
+    let settings = settings.map(|name| format!("{name}: {:#}\n", request[name]));
+    messages.chain(settings).collect()
 }
 
 /// Alternatives less likely than one in ten thousand are left out; no formula counts them.
@@ -241,8 +236,9 @@ fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
         *token = redactor.scrub(token).into_owned();
         *logprob = rounded(*logprob);
         top.retain(|(_, logprob)| *logprob >= LEAST);
-        top.iter_mut()
-            .for_each(|(_, logprob)| *logprob = rounded(*logprob));
+        for (_, logprob) in top {
+            *logprob = rounded(*logprob);
+        }
     }
     reply
 }

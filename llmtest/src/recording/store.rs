@@ -4,7 +4,7 @@ use llmtest_metrics::hash;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -95,16 +95,22 @@ impl Store {
     pub(super) fn add(&self, file: &str, key: &str, text: String) -> Result<(), String> {
         let mut files = self.files();
         let path = self.dir.join(file);
+        let line = format!("{text}\n");
         let wrote = (|| {
             fs::create_dir_all(path.parent().unwrap_or(&self.dir))?;
             let _lock = self.lock()?;
             mend_tail(&path)?;
             let mut out = OpenOptions::new().append(true).create(true).open(&path)?;
-            out.write_all(format!("{text}\n").as_bytes())
+            out.write_all(line.as_bytes())?;
+            out.metadata().map(|meta| meta.len())
         })();
-        wrote
+        let length = wrote
             .map_err(|error: std::io::Error| format!("cannot write {}: {error}", path.display()))?;
         let loaded = files.entry(file.to_string()).or_default();
+        // Otherwise another process has added something as well, which is yet to be read.
+        if loaded.length + line.len() as u64 == length {
+            loaded.length = length;
+        }
         loaded
             .lines
             .insert(key.to_string(), Line { number: 0, text });
@@ -251,25 +257,25 @@ impl Store {
 
 /// Ends the last line, or takes it away if it is half an entry.
 fn mend_tail(path: &Path) -> std::io::Result<()> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
+    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    if text.is_empty() || text.ends_with(b"\n") {
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == *b"\n" {
         return Ok(());
     }
+    let text = fs::read(path)?;
     let start = text
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .append(false)
-        .open(path)?;
     if serde_json::from_slice::<Keyed>(&text[start..]).is_ok() {
-        std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0))?;
         return file.write_all(b"\n");
     }
     file.set_len(start as u64)

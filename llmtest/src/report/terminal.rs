@@ -203,7 +203,8 @@ fn trimmed(value: f64) -> String {
 pub(crate) fn group_block(group: &GroupRecord, rows: &[TestRecord], style: Style) -> String {
     let mut out = String::new();
     let count: usize = group.rows.values().sum();
-    let counts = group.rows.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect::<Vec<_>>().join(", ");
+    let order = [Outcome::Passed, Outcome::Failed, Outcome::Errored, Outcome::Skipped].map(Outcome::as_str);
+    let counts = order.iter().filter_map(|outcome| group.rows.get(*outcome).map(|count| format!("{count} {outcome}"))).collect::<Vec<_>>().join(", ");
     let _ = write!(out, "  {} {}: {count} rows", style.bold(&clean(&group.test)), style.dim(&format!("{}:{}", group.file, group.line)));
     if count > 0 {
         let _ = write!(out, ", {counts}");

@@ -16,9 +16,9 @@ use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let judge = FakeJudge::new()
 ///     .reply(r#"{"statements": ["You have 30 days.", "We sell hats."]}"#)
-///     .reply(r#"{"verdicts": [
-///         {"number": 1, "reason": "It answers the question.", "verdict": "yes"},
-///         {"number": 2, "reason": "Hats were not asked about.", "verdict": "no"}]}"#);
+///     .reply(r#"{"verdicts": {
+///         "1": {"reason": "It answers the question.", "verdict": "yes"},
+///         "2": {"reason": "Hats were not asked about.", "verdict": "no"}}}"#);
 /// let case = TestCase::new("How long may I return shoes?", "You have 30 days. We sell hats.");
 /// let score = measure_with(&case, &AnswerRelevancy::new(), judge).await.unwrap();
 /// assert_eq!(score.value, 0.5);
@@ -133,8 +133,8 @@ mod tests {
     fn judge(verdicts: [&str; 3]) -> FakeJudge {
         let [one, two, three] = verdicts;
         FakeJudge::new().reply(STATEMENTS).reply(format!(
-            r#"{{"verdicts": [{{"number": 1, "reason": "", "verdict": "{one}"}}, {{"number": 2, "reason": "", "verdict": "{two}"}},
-                {{"number": 3, "reason": "Hats were not asked about.", "verdict": "{three}"}}]}}"#
+            r#"{{"verdicts": {{"1": {{"reason": "", "verdict": "{one}"}}, "2": {{"reason": "", "verdict": "{two}"}},
+                "3": {{"reason": "Hats were not asked about.", "verdict": "{three}"}}}}}}"#
         ))
     }
 

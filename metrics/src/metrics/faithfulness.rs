@@ -20,7 +20,7 @@ use serde_json::Value;
 /// let judge = FakeJudge::new()
 ///     .when("faithfulness/truths", r#"{"truths": ["Shoes can be returned for 30 days."]}"#)
 ///     .when("faithfulness/claims", r#"{"claims": ["Shoes can be returned for 60 days."]}"#)
-///     .when("faithfulness/verdicts", r#"{"verdicts": [{"number": 1, "reason": "It is 30 days.", "verdict": "no"}]}"#);
+///     .when("faithfulness/verdicts", r#"{"verdicts": {"1": {"reason": "It is 30 days.", "verdict": "no"}}}"#);
 /// let case = TestCase::new("Refund?", "Within 60 days.").retrieved(["Shoes can be returned for 30 days."]);
 /// assert_eq!(measure_with(&case, &Faithfulness::new(), judge).await.unwrap().value, 0.0);
 /// # }
@@ -211,8 +211,8 @@ mod tests {
             .when("faithfulness/claims", r#"{"claims": ["Returns within 60 days.", "Returns go by post.", "There are returns."]}"#)
             .when(
                 "faithfulness/verdicts",
-                r#"{"verdicts": [{"number": 1, "reason": "The limit is 30 days.", "verdict": "no"},
-                {"number": 2, "reason": "Post is not mentioned.", "verdict": "borderline"}, {"number": 3, "reason": "", "verdict": "yes"}]}"#,
+                r#"{"verdicts": {"1": {"reason": "The limit is 30 days.", "verdict": "no"},
+                "2": {"reason": "Post is not mentioned.", "verdict": "borderline"}, "3": {"reason": "", "verdict": "yes"}}}"#,
             )
     }
 

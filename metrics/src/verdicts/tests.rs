@@ -12,12 +12,17 @@ fn items(n: usize) -> Vec<String> {
 }
 
 fn ask(lines: String) -> Template {
-    Template::new("test/verdicts", "{{items}}").fenced("items", "items", lines)
+    Template::new("test/verdicts", "{{items}} {{reply}}").fenced("items", "items", lines)
 }
 
 fn reply(verdicts: &[(usize, &str)]) -> String {
-    let verdicts: Vec<Value> = verdicts.iter().map(|(number, verdict)| json!({"number": number, "reason": format!("Why {number}."), "verdict": verdict})).collect();
-    json!({ "verdicts": verdicts }).to_string()
+    let entry = |(number, verdict): &(usize, &str)| {
+        format!(r#""{number}": {{"reason": "Why {number}.", "verdict": "{verdict}"}}"#)
+    };
+    format!(
+        r#"{{"verdicts": {{{}}}}}"#,
+        verdicts.iter().map(entry).collect::<Vec<_>>().join(", ")
+    )
 }
 
 async fn judged(n: usize, judge: &FakeJudge) -> (Result<Vec<Verdict>>, u32) {
@@ -108,7 +113,7 @@ async fn the_judge_is_told_of_numbers_that_are_unknown_or_double() {
     let last = judge.prompts()[2].text();
     assert!(
         last.contains("number 7 is not on the list; the numbers are 1, 2")
-            && last.contains("number 1 came twice"),
+            && last.contains("the key `1` stands there twice"),
         "{last}"
     );
 }
@@ -161,5 +166,44 @@ fn a_reason_stays_short() {
     assert!(
         reason.len() < 1000 && reason.ends_with("; and 47 more"),
         "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_list_of_numbered_verdicts_is_read_too() {
+    let list = |second: usize| {
+        format!(
+            r#"{{"verdicts": [{{"number": 1, "verdict": "yes"}}, {{"number": "{second}", "verdict": "no"}}]}}"#
+        )
+    };
+    let judge = FakeJudge::new().reply(list(1)).reply(list(2));
+    let (verdicts, _) = judged(2, &judge).await;
+    assert_eq!(votes(&verdicts.unwrap()), [Vote::Yes, Vote::No]);
+    assert!(
+        judge.prompts()[1]
+            .text()
+            .contains("number 1 came twice; give exactly one verdict for each of 1, 2")
+    );
+}
+
+#[tokio::test]
+async fn the_schema_has_a_key_for_every_number_that_is_open() {
+    let first: Vec<(usize, &str)> = (1..=10).map(|number| (number, "yes")).collect();
+    let judge = FakeJudge::new()
+        .reply(reply(&first))
+        .reply(reply(&[(12, "no"), (11, "yes")]));
+    let (verdicts, _) = judged(12, &judge).await;
+    assert_eq!(verdicts.unwrap()[11].vote, Vote::No);
+    let prompts = judge.prompts();
+    assert!(prompts[0].text().contains("01. item 1\n02. item 2\n"));
+    assert!(prompts[0].text().contains(r#"{"verdicts": {"01": {"reason": "...", "verdict": "..."}, "02": {"reason": "...", "verdict": "..."}, ..., "12": {"#));
+    let schema = &prompts[1].schema.as_ref().unwrap().schema;
+    assert_eq!(
+        schema["properties"]["verdicts"]["required"],
+        json!(["11", "12"])
+    );
+    assert_eq!(
+        schema["properties"]["verdicts"]["properties"]["11"]["required"],
+        json!(["reason", "verdict"])
     );
 }

@@ -4,9 +4,12 @@
 //! ([`share`]), and when there is nothing to judge. Items are counted here: every number must come back once, what the
 //! judge leaves out is asked again, and what is still missing is an error. A denominator never shrinks.
 
+mod reply;
+
 use crate::{EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, reason};
+use reply::{NumberedReply, Split, SplitReply};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 
 /// How often items that the judge left out are asked again.
@@ -40,30 +43,6 @@ impl fmt::Display for Vote {
     }
 }
 
-/// Reads `"Yes."`, `true` and the older `idk` too.
-impl TryFrom<Value> for Vote {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        let text = match &value {
-            Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
-            Value::String(text) => text
-                .trim()
-                .chars()
-                .take_while(char::is_ascii_alphabetic)
-                .collect::<String>()
-                .to_lowercase(),
-            _ => String::new(),
-        };
-        match text.as_str() {
-            "yes" => Ok(Self::Yes),
-            "no" => Ok(Self::No),
-            "borderline" | "idk" => Ok(Self::Borderline),
-            _ => Err(format!("{value} is not a verdict")),
-        }
-    }
-}
-
 /// What the judge said about one item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Verdict {
@@ -79,14 +58,26 @@ pub(crate) struct Verdict {
     pub(crate) passage: Option<usize>,
 }
 
-/// The reply schema of a list of texts under `key`.
-fn list_schema(key: &str) -> Value {
-    json!({
-        "type": "object",
-        "properties": {key: {"type": "array", "items": {"type": "string"}}},
-        "required": [key],
-        "additionalProperties": false,
-    })
+/// The schema of an object that has just these keys.
+fn object(properties: &Value) -> Value {
+    let keys: Vec<&String> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .collect();
+    json!({"type": "object", "properties": properties, "required": keys, "additionalProperties": false})
+}
+
+/// The reply as a prompt shows it, for these numbers; `{{reply}}` in the prompt.
+fn reply_shape(keys: &[String]) -> String {
+    let entry = |key: &String| format!(r#""{key}": {{"reason": "...", "verdict": "..."}}"#);
+    let shown = match keys {
+        [first, second, _, .., last] => {
+            [entry(first), entry(second), "...".to_string(), entry(last)].join(", ")
+        }
+        _ => keys.iter().map(entry).collect::<Vec<_>>().join(", "),
+    };
+    format!(r#"{{"verdicts": {{{shown}}}}}"#)
 }
 
 /// Has the judge list texts, such as the claims of an output, under `key` of its reply. `length` is that of the text which
@@ -99,10 +90,8 @@ pub(crate) async fn list(
 ) -> Result<Vec<String>> {
     // The list is about as long as the text: some four characters a token, and as much again to be sure.
     let tokens = u32::try_from((512 + length / 2).min(8192)).unwrap_or(8192);
-    let prompt = template
-        .schema(list_schema(key))
-        .max_tokens(tokens)
-        .prompt()?;
+    let schema = object(&json!({key: {"type": "array", "items": {"type": "string"}}}));
+    let prompt = template.schema(schema).max_tokens(tokens).prompt()?;
     let answer = cx
         .ask_checked::<Value>(prompt, |value| texts(value, key).map(|_| ()))
         .await?;
@@ -146,14 +135,18 @@ impl Ballot {
             if open.is_empty() {
                 break;
             }
-            let lines = open
+            // Keys of one width, so that they sort as they count wherever a schema sorts its keys.
+            let width = items.len().to_string().len();
+            let keys: Vec<String> = open.iter().map(|n| format!("{n:0width$}")).collect();
+            let lines: Vec<String> = keys
                 .iter()
-                .map(|number| format!("{number}. {}", items[number - 1]))
-                .collect::<Vec<_>>()
-                .join("\n");
+                .zip(&open)
+                .map(|(key, number)| format!("{key}. {}", items[number - 1]))
+                .collect();
             let tokens = u32::try_from((256 + 96 * open.len()).min(8192)).unwrap_or(8192);
-            let prompt = ask(lines)
-                .schema(self.schema(true))
+            let prompt = ask(lines.join("\n"))
+                .text("reply", reply_shape(&keys))
+                .schema(self.numbered_schema(&keys))
                 .max_tokens(tokens)
                 .prompt()?;
             if round > RE_ASKS {
@@ -165,13 +158,11 @@ impl Ballot {
             let answer = cx
                 .ask_checked::<NumberedReply>(prompt, |reply| self.check(reply, &open))
                 .await?;
-            for numbered in answer.value.verdicts {
-                let statement = items[numbered.number - 1].clone();
-                let reason = numbered.reason.unwrap_or_default();
-                found[numbered.number - 1] = Some(Verdict {
-                    statement,
-                    vote: numbered.verdict,
-                    reason,
+            for (number, verdict) in answer.value.verdicts {
+                found[number - 1] = Some(Verdict {
+                    statement: items[number - 1].clone(),
+                    vote: verdict.verdict,
+                    reason: verdict.reason.unwrap_or_default(),
                     passage: None,
                 });
             }
@@ -188,7 +179,7 @@ impl Ballot {
     ) -> Result<Vec<Verdict>> {
         let tokens = u32::try_from((768 + length).min(8192)).unwrap_or(8192);
         let prompt = template
-            .schema(self.schema(false))
+            .schema(self.split_schema())
             .max_tokens(tokens)
             .prompt()?;
         let check = |reply: &SplitReply| {
@@ -206,46 +197,48 @@ impl Ballot {
         Ok(reply.verdicts.into_iter().map(verdict).collect())
     }
 
-    /// The schema of the reply, with keys in an order that has the reason before the verdict.
-    fn schema(&self, numbered: bool) -> Value {
-        let (key, kind) = if numbered {
-            ("number", "integer")
-        } else {
-            ("fact", "string")
-        };
+    /// An object with a key for every number: a server that enforces it cannot leave one out.
+    fn numbered_schema(&self, keys: &[String]) -> Value {
+        let properties: Map<String, Value> = keys
+            .iter()
+            .map(|key| (key.clone(), self.entry(&[])))
+            .collect();
+        object(&json!({"verdicts": object(&Value::Object(properties))}))
+    }
+
+    fn split_schema(&self) -> Value {
+        object(&json!({"verdicts": {"type": "array", "items": self.entry(&["fact"])}}))
+    }
+
+    /// One verdict. In the order of the alphabet, which some servers keep, the reason comes before the verdict.
+    fn entry(&self, texts: &[&str]) -> Value {
         let votes: Vec<&str> = self.0.iter().map(|vote| vote.as_str()).collect();
-        json!({
-            "type": "object",
-            "properties": {"verdicts": {"type": "array", "items": {
-                "type": "object",
-                "properties": {key: {"type": kind}, "reason": {"type": "string"}, "verdict": {"type": "string", "enum": votes}},
-                "required": [key, "reason", "verdict"],
-                "additionalProperties": false,
-            }}},
-            "required": ["verdicts"],
-            "additionalProperties": false,
-        })
+        let mut properties =
+            json!({"reason": {"type": "string"}, "verdict": {"type": "string", "enum": votes}});
+        for text in texts {
+            properties[*text] = json!({"type": "string"});
+        }
+        object(&properties)
     }
 
     /// Numbers that were not asked about or came twice; numbers left out are asked for afterwards.
     fn check(&self, reply: &NumberedReply, open: &[usize]) -> Result<(), String> {
         let mut seen = Vec::with_capacity(reply.verdicts.len());
-        for numbered in &reply.verdicts {
-            let number = numbered.number;
-            if !open.contains(&number) {
+        for (number, verdict) in &reply.verdicts {
+            if !open.contains(number) {
                 return Err(format!(
                     "number {number} is not on the list; the numbers are {}",
                     numbers(open)
                 ));
             }
-            if seen.contains(&number) {
+            if seen.contains(number) {
                 return Err(format!(
                     "number {number} came twice; give exactly one verdict for each of {}",
                     numbers(open)
                 ));
             }
-            self.check_vote(numbered.verdict, &format!("of number {number}"))?;
-            seen.push(number);
+            self.check_vote(verdict.verdict, &format!("of number {number}"))?;
+            seen.push(*number);
         }
         Ok(())
     }
@@ -349,50 +342,5 @@ fn quote(verdict: &Verdict) -> String {
     }
 }
 
-#[derive(Deserialize)]
-struct NumberedReply {
-    verdicts: Vec<Numbered>,
-}
-
-#[derive(Deserialize)]
-struct Numbered {
-    #[serde(deserialize_with = "number")]
-    number: usize,
-    #[serde(default)]
-    reason: Option<String>,
-    verdict: Vote,
-}
-
-#[derive(Deserialize)]
-struct SplitReply {
-    verdicts: Vec<Split>,
-}
-
-#[derive(Deserialize)]
-struct Split {
-    #[serde(alias = "statement")]
-    fact: String,
-    #[serde(default)]
-    reason: Option<String>,
-    verdict: Vote,
-}
-
-/// A number, also one that the judge put in quotes.
-fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let number = match &value {
-        Value::String(text) => text.trim().trim_end_matches('.').parse().ok(),
-        other => other
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok()),
-    };
-    number.ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "`number` must be the number of an item, but it is {value}"
-        ))
-    })
-}
-
 #[cfg(test)]
-#[path = "verdicts_tests.rs"]
 mod tests;
