@@ -59,6 +59,10 @@ pub(crate) struct Config {
 
 /// `[judge]`.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(any(test, feature = "http")),
+    expect(dead_code, reason = "for the provider over HTTP")
+)]
 pub(crate) struct JudgeConfig {
     /// Without a slash at the end.
     pub(crate) base_url: String,
@@ -81,6 +85,7 @@ impl JudgeConfig {
     pub(crate) const DEFAULT_URL: &str = "https://api.openai.com/v1";
 
     /// Whether the server runs on this machine.
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn is_local(&self) -> bool {
         let host = host(&self.base_url);
         host == "localhost"
@@ -90,11 +95,13 @@ impl JudgeConfig {
     }
 
     /// Whether a call cannot work since the default provider wants a key and there is none.
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn lacks_key(&self) -> bool {
         self.api_key.is_none() && self.base_url == Self::DEFAULT_URL
     }
 
     /// The base URL as it may be shown: without user, password and query.
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn shown_url(&self) -> String {
         let (scheme, rest) = self
             .base_url
@@ -112,6 +119,7 @@ impl JudgeConfig {
 }
 
 /// The host of a URL, without port, user and brackets.
+#[cfg(any(test, feature = "http"))]
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

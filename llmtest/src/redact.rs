@@ -22,6 +22,7 @@ impl Secret {
     }
 
     /// The key itself, for the request's header alone.
+    #[cfg(feature = "http")]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -61,6 +62,7 @@ impl Redactor {
     }
 
     /// The text without secrets, short ones too. For what a server says, which may repeat the key it was sent.
+    #[cfg(any(test, feature = "http"))]
     pub(crate) fn scrub_error<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.without(text, 0)
     }

@@ -49,8 +49,7 @@ inventory::collect!(NamedJudge);
 /// for `.judged_by("…")`. It is recorded like any other.
 ///
 /// ```
-/// use llmtest::prelude::*;
-/// use llmtest::{Prompt, Reply};
+/// use llmtest::{Judge, Prompt, Reply};
 ///
 /// struct InHouse;
 ///

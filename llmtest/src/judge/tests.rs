@@ -21,7 +21,7 @@ impl Bench {
             .iter()
             .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
             .collect();
-        let config = config::load(&dir, &vars, std::env::temp_dir()).unwrap();
+        let config = config::load(&dir, &vars, dir.clone()).unwrap();
         let recordings = Arc::new(Recordings::new(&config));
         Self {
             judges: Judges::new(&config, recordings.clone()),

@@ -41,7 +41,7 @@ fn open(dir: &std::path::Path, mode: &str, ci: &str) -> Recordings {
         ("LLMTEST_MODE".to_string(), mode.to_string()),
         ("CI".to_string(), ci.to_string()),
     ];
-    Recordings::new(&config::load(dir, &vars, std::env::temp_dir()).unwrap())
+    Recordings::new(&config::load(dir, &vars, dir.to_path_buf()).unwrap())
 }
 
 fn prompt(text: &str) -> Prompt {

@@ -1,0 +1,1 @@
+//! Holds the tests of what the macros say; see `tests/ui.rs`.
