@@ -60,7 +60,7 @@ pub(crate) struct Config {
 /// `[judge]`.
 #[derive(Debug, Clone)]
 #[cfg_attr(
-    not(any(test, feature = "http")),
+    not(feature = "http"),
     expect(dead_code, reason = "for the provider over HTTP")
 )]
 pub(crate) struct JudgeConfig {

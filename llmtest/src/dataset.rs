@@ -21,7 +21,11 @@ pub struct DatasetError {
 
 impl fmt::Display for DatasetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, line, problem } = self;
+        let Self {
+            path,
+            line,
+            problem,
+        } = self;
         match (path.as_os_str().is_empty(), line) {
             (true, 0) => write!(f, "the dataset function: {problem}"),
             (true, line) => write!(f, "row {line} of the dataset function: {problem}"),
@@ -42,16 +46,30 @@ pub(crate) struct RowResult {
 type Values = Box<dyn Iterator<Item = (usize, std::result::Result<Value, String>)> + Send>;
 
 /// The rows of a test, one after the other; a file is read as it goes, so that large ones need no memory.
-pub(crate) fn rows(entry: &TestEntry, manifest_dir: &Path) -> std::result::Result<impl Iterator<Item = RowResult> + Send + use<>, DatasetError> {
+pub(crate) fn rows(
+    entry: &TestEntry,
+    manifest_dir: &Path,
+) -> std::result::Result<impl Iterator<Item = RowResult> + Send + use<>, DatasetError> {
     let (path, mut values) = match entry.dataset {
         Dataset::None => unreachable!("only asked for tests with a dataset"),
         Dataset::Rows(make) => {
-            let rows = make().map_err(|error| DatasetError { path: PathBuf::new(), line: 0, problem: error.to_string() })?;
-            (PathBuf::new(), Box::new((1_usize..).zip(rows.into_iter().map(Ok))) as Values)
+            let rows = make().map_err(|error| DatasetError {
+                path: PathBuf::new(),
+                line: 0,
+                problem: error.to_string(),
+            })?;
+            (
+                PathBuf::new(),
+                Box::new((1_usize..).zip(rows.into_iter().map(Ok))) as Values,
+            )
         }
         Dataset::File(name) => {
             let path = manifest_dir.join(name);
-            let values = open(&path).map_err(|problem| DatasetError { path: PathBuf::from(name), line: 0, problem })?;
+            let values = open(&path).map_err(|problem| DatasetError {
+                path: PathBuf::from(name),
+                line: 0,
+                problem,
+            })?;
             (PathBuf::from(name), values)
         }
     };
@@ -84,8 +102,15 @@ pub(crate) fn rows(entry: &TestEntry, manifest_dir: &Path) -> std::result::Resul
 fn open(path: &Path) -> std::result::Result<Values, String> {
     let file = File::open(path).map_err(|error| {
         let hint = nearest_sibling(path).map_or_else(
-            || format!("create {}; the path is relative to the crate's Cargo.toml", path.display()),
-            |sibling| format!("did you mean `{sibling}`? the path is relative to the crate's Cargo.toml"),
+            || {
+                format!(
+                    "create {}; the path is relative to the crate's Cargo.toml",
+                    path.display()
+                )
+            },
+            |sibling| {
+                format!("did you mean `{sibling}`? the path is relative to the crate's Cargo.toml")
+            },
         );
         format!("cannot be read: {error}\nhint: {hint}")
     })?;
@@ -97,35 +122,63 @@ fn open(path: &Path) -> std::result::Result<Values, String> {
 }
 
 fn lines(file: File) -> Values {
-    let lines = BufReader::new(file).lines().enumerate().filter_map(|(at, line)| match line {
-        Ok(line) if line.trim().is_empty() => None,
-        Ok(line) => {
-            let line = line.strip_prefix('\u{feff}').unwrap_or(&line);
-            Some((at + 1, serde_json::from_str(line).map_err(|error| format!("is not JSON: {error}\nhint: each line is one JSON object"))))
-        }
-        Err(error) => Some((at + 1, Err(format!("cannot be read: {error}")))),
-    });
+    let lines = BufReader::new(file)
+        .lines()
+        .enumerate()
+        .filter_map(|(at, line)| match line {
+            Ok(line) if line.trim().is_empty() => None,
+            Ok(line) => {
+                let line = line.strip_prefix('\u{feff}').unwrap_or(&line);
+                Some((
+                    at + 1,
+                    serde_json::from_str(line).map_err(|error| {
+                        format!("is not JSON: {error}\nhint: each line is one JSON object")
+                    }),
+                ))
+            }
+            Err(error) => Some((at + 1, Err(format!("cannot be read: {error}")))),
+        });
     Box::new(lines)
 }
 
 fn array(file: File) -> std::result::Result<Values, String> {
-    let rows: Vec<Value> = serde_json::from_reader(BufReader::new(file))
-        .map_err(|error| format!("is not a JSON array: {error}\nhint: a file with one object a line is named `.jsonl`"))?;
+    let rows: Vec<Value> = serde_json::from_reader(BufReader::new(file)).map_err(|error| {
+        format!(
+            "is not a JSON array: {error}\nhint: a file with one object a line is named `.jsonl`"
+        )
+    })?;
     Ok(Box::new((1_usize..).zip(rows.into_iter().map(Ok))))
 }
 
 #[cfg(feature = "csv")]
 fn csv(file: File) -> std::result::Result<Values, String> {
     let mut reader = csv::Reader::from_reader(BufReader::new(file));
-    let headers = reader.headers().map_err(|error| format!("has no header row: {error}"))?.clone();
+    let headers = reader
+        .headers()
+        .map_err(|error| format!("has no header row: {error}"))?
+        .clone();
     let rows = reader.into_records().map(move |record| match record {
         Ok(record) => {
-            let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or_default());
-            let fields = headers.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
-            (line, Ok(Value::Object(fields.map(|(header, cell)| (header.trim().to_string(), cell_value(cell))).collect())))
+            let line = record.position().map_or(0, |position| {
+                usize::try_from(position.line()).unwrap_or_default()
+            });
+            let fields = headers
+                .iter()
+                .zip(record.iter())
+                .filter(|(_, cell)| !cell.is_empty());
+            (
+                line,
+                Ok(Value::Object(
+                    fields
+                        .map(|(header, cell)| (header.trim().to_string(), cell_value(cell)))
+                        .collect(),
+                )),
+            )
         }
         Err(error) => {
-            let line = error.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or_default());
+            let line = error.position().map_or(0, |position| {
+                usize::try_from(position.line()).unwrap_or_default()
+            });
             (line, Err(format!("is not CSV: {error}")))
         }
     });
@@ -135,13 +188,20 @@ fn csv(file: File) -> std::result::Result<Values, String> {
 /// A cell is text, unless it holds a JSON list or object, as for `context`.
 #[cfg(feature = "csv")]
 fn cell_value(cell: &str) -> Value {
-    let json = cell.trim_start().starts_with(['[', '{']).then(|| serde_json::from_str(cell).ok()).flatten();
+    let json = cell
+        .trim_start()
+        .starts_with(['[', '{'])
+        .then(|| serde_json::from_str(cell).ok())
+        .flatten();
     json.unwrap_or_else(|| Value::String(cell.to_string()))
 }
 
 #[cfg(not(feature = "csv"))]
 fn csv(_file: File) -> std::result::Result<Values, String> {
-    Err("CSV needs a feature\nhint: llmtest = { version = \"…\", features = [\"csv\"] }".to_string())
+    Err(
+        "CSV needs a feature\nhint: llmtest = { version = \"…\", features = [\"csv\"] }"
+            .to_string(),
+    )
 }
 
 /// The row's `id`, or eight hex digits of the row's hash.
@@ -177,7 +237,9 @@ fn escape_id(id: &str) -> String {
 
 fn nearest_sibling(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
-    let names = std::fs::read_dir(path.parent()?).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names = std::fs::read_dir(path.parent()?)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names
         .map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.8)

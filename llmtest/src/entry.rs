@@ -54,7 +54,9 @@ impl TestEntry {
 
     /// The crate that the test is in.
     pub(crate) fn crate_name(&self) -> &'static str {
-        self.module.split_once("::").map_or(self.module, |(name, _)| name)
+        self.module
+            .split_once("::")
+            .map_or(self.module, |(name, _)| name)
     }
 }
 
@@ -96,7 +98,10 @@ inventory::collect!(Registered);
 
 /// Every registered test, by file and line; the registry itself has no order.
 pub(crate) fn all() -> Vec<&'static TestEntry> {
-    let mut entries: Vec<_> = inventory::iter::<Registered>.into_iter().map(|registered| registered.0).collect();
+    let mut entries: Vec<_> = inventory::iter::<Registered>
+        .into_iter()
+        .map(|registered| registered.0)
+        .collect();
     entries.sort_by_key(|entry| (entry.file, entry.line, entry.name));
     entries
 }
@@ -135,7 +140,9 @@ pub trait IntoRows {
 
 impl<T: Serialize> IntoRows for Vec<T> {
     fn into_rows(self) -> Result<Vec<Value>> {
-        self.into_iter().map(|row| Ok(serde_json::to_value(row)?)).collect()
+        self.into_iter()
+            .map(|row| Ok(serde_json::to_value(row)?))
+            .collect()
     }
 }
 

@@ -34,7 +34,9 @@ pub use llmtest_macros::{llm_test, test};
 #[cfg(feature = "harness")]
 pub use llmtest_metrics::*;
 #[cfg(feature = "harness")]
-pub use report::{GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord};
+pub use report::{
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+};
 #[cfg(feature = "harness")]
 pub use runner::measure;
 
@@ -61,8 +63,9 @@ where
 #[cfg(feature = "harness")]
 pub mod prelude {
     pub use crate::{
-        AnswerRelevancy, Check, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness, Field, GEval, Golden, JsonCorrectness, Metric, PatternMatch, Score,
-        Similarity, Spans, TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe,
+        AnswerRelevancy, Check, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness,
+        Field, GEval, Golden, JsonCorrectness, Metric, PatternMatch, Score, Similarity, Spans,
+        TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe,
     };
 }
 
@@ -70,7 +73,9 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "harness")]
-    pub use crate::entry::{Body, Dataset, Produced, Registered, Row, TestEntry, decode, produced, rows};
+    pub use crate::entry::{
+        Body, Dataset, Produced, Registered, Row, TestEntry, decode, produced, rows,
+    };
     #[cfg(feature = "harness")]
     pub use crate::harness::{Verdict, run_as_libtest};
     #[cfg(feature = "harness")]

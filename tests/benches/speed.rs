@@ -30,7 +30,9 @@ fn main() -> ExitCode {
 
 /// A libtest-mimic with 10,000 empty trials: the least that such a harness can cost.
 fn bare() {
-    let trials = (0..10_000).map(|n| libtest_mimic::Trial::test(format!("rows::r{n}"), || Ok(()))).collect();
+    let trials = (0..10_000)
+        .map(|n| libtest_mimic::Trial::test(format!("rows::r{n}"), || Ok(())))
+        .collect();
     let _ = libtest_mimic::run(&libtest_mimic::Arguments::default(), trials);
 }
 
@@ -38,11 +40,23 @@ fn bare() {
 fn measure_here(command: &[String]) {
     let started = Instant::now();
     let mut child = Command::new(&command[0]);
-    let status = child.args(&command[1..]).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status().expect("it starts");
+    let status = child
+        .args(&command[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .stdin(Stdio::null())
+        .status()
+        .expect("it starts");
     let wall = started.elapsed().as_secs_f64();
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel counts");
-    let cpu = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6;
-    println!("{wall} {cpu} {} {}", usage.max_rss() as f64 / 1024.0, status.code().unwrap_or(-1));
+    let cpu = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
+        as f64
+        / 1e6;
+    println!(
+        "{wall} {cpu} {} {}",
+        usage.max_rss() as f64 / 1024.0,
+        status.code().unwrap_or(-1)
+    );
 }
 
 struct Measured {
@@ -57,14 +71,34 @@ fn measure(runs: usize, binary: &Path, args: &[&str], vars: &[(&str, &str)]) -> 
     let one = |_| {
         let _ = std::fs::remove_dir_all(&folder);
         let mut command = Command::new(std::env::current_exe().expect("own path"));
-        command.arg("--measure").arg(binary).args(args).env("LLMTEST_DIR", &folder).env("CI", "true").envs(vars.iter().copied());
+        command
+            .arg("--measure")
+            .arg(binary)
+            .args(args)
+            .env("LLMTEST_DIR", &folder)
+            .env("CI", "true")
+            .envs(vars.iter().copied());
         let output = command.output().expect("it runs");
         let text = String::from_utf8_lossy(&output.stdout);
-        let fields: Vec<f64> = text.split_whitespace().map(|field| field.parse().expect("a number")).collect();
-        assert!((fields[3] - 0.0).abs() < f64::EPSILON, "{} {args:?} failed", binary.display());
-        Measured { wall: fields[0], cpu: fields[1], memory: fields[2] }
+        let fields: Vec<f64> = text
+            .split_whitespace()
+            .map(|field| field.parse().expect("a number"))
+            .collect();
+        assert!(
+            (fields[3] - 0.0).abs() < f64::EPSILON,
+            "{} {args:?} failed",
+            binary.display()
+        );
+        Measured {
+            wall: fields[0],
+            cpu: fields[1],
+            memory: fields[2],
+        }
     };
-    let best = (0..runs).map(one).min_by(|a, b| a.wall.total_cmp(&b.wall)).expect("at least one run");
+    let best = (0..runs)
+        .map(one)
+        .min_by(|a, b| a.wall.total_cmp(&b.wall))
+        .expect("at least one run");
     let _ = std::fs::remove_dir_all(&folder);
     best
 }
@@ -73,35 +107,70 @@ fn rows() {
     let own = std::env::current_exe().expect("own path");
     let bare = measure(5, &own, &["--bare"], &[]);
     let ours = measure(5, &fixture("rows"), &[], &[]);
-    println!("10,000 rows, one metric   {:.2} s  {:.2} CPU s  {:.0} MB   (aim: 1 s, 60 MB)", ours.wall, ours.cpu, ours.memory);
-    println!("10,000 empty trials       {:.2} s  {:.2} CPU s  {:.0} MB   bare libtest-mimic; ours / bare = {:.2} (aim: 2)", bare.wall, bare.cpu, bare.memory, ours.wall / bare.wall);
+    println!(
+        "10,000 rows, one metric   {:.2} s  {:.2} CPU s  {:.0} MB   (aim: 1 s, 60 MB)",
+        ours.wall, ours.cpu, ours.memory
+    );
+    println!(
+        "10,000 empty trials       {:.2} s  {:.2} CPU s  {:.0} MB   bare libtest-mimic; ours / bare = {:.2} (aim: 2)",
+        bare.wall,
+        bare.cpu,
+        bare.memory,
+        ours.wall / bare.wall
+    );
 }
 
 fn list() {
     let ours = measure(10, &fixture("many"), &["--list", "--format", "terse"], &[]);
-    println!("--list of 1,000 tests     {:.0} ms  {:.0} CPU ms   (aim: 50 ms)", ours.wall * 1e3, ours.cpu * 1e3);
+    println!(
+        "--list of 1,000 tests     {:.0} ms  {:.0} CPU ms   (aim: 50 ms)",
+        ours.wall * 1e3,
+        ours.cpu * 1e3
+    );
 }
 
 /// 1,000 rows with one call of a judge that takes 200 ms, 100 in flight: 2 s at best.
 fn judged() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+        .expect("a port");
     let url = format!("http://{}/v1", listener.local_addr().expect("an address"));
     runtime.spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             tokio::spawn(slow_judge(socket));
         }
     });
-    let vars = [("LLMTEST_BASE_URL", url.as_str()), ("LLMTEST_MODE", "live"), ("LLMTEST_MAX_IN_FLIGHT", "100"), ("LLMTEST_CONCURRENCY", "128")];
+    let vars = [
+        ("LLMTEST_BASE_URL", url.as_str()),
+        ("LLMTEST_MODE", "live"),
+        ("LLMTEST_MAX_IN_FLIGHT", "100"),
+        ("LLMTEST_CONCURRENCY", "128"),
+    ];
     let ours = measure(3, &fixture("judged"), &["thousand_calls"], &vars);
-    println!("1,000 calls of 200 ms     {:.2} s  {:.2} CPU s  {:.0} MB   100 in flight; / ideal 2 s = {:.2} (aim: 1.15)", ours.wall, ours.cpu, ours.memory, ours.wall / 2.0);
+    println!(
+        "1,000 calls of 200 ms     {:.2} s  {:.2} CPU s  {:.0} MB   100 in flight; / ideal 2 s = {:.2} (aim: 1.15)",
+        ours.wall,
+        ours.cpu,
+        ours.memory,
+        ours.wall / 2.0
+    );
 }
 
 /// Answers every request on a connection after 200 ms.
 async fn slow_judge(mut socket: tokio::net::TcpStream) {
     let content = r#"{\"reason\": \"fine\", \"score\": 8}"#;
-    let body = format!(r#"{{"choices": [{{"message": {{"role": "assistant", "content": "{content}"}}, "finish_reason": "stop"}}], "usage": {{"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}}}}"#);
-    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let body = format!(
+        r#"{{"choices": [{{"message": {{"role": "assistant", "content": "{content}"}}, "finish_reason": "stop"}}], "usage": {{"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}}}}"#
+    );
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let mut buffer = Vec::new();
     let mut chunk = [0; 8192];
     loop {
@@ -113,7 +182,10 @@ async fn slow_judge(mut socket: tokio::net::TcpStream) {
             continue;
         };
         let header = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
-        let length: usize = header.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+        let length: usize = header
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
+            .unwrap_or(0);
         while buffer.len() < head + 4 + length {
             match socket.read(&mut chunk).await {
                 Ok(0) | Err(_) => return,
@@ -162,14 +234,29 @@ fn observed() {
     let base = per_call(200_000, plain);
     let silent = per_call(200_000, observed_fn);
     let instrument = per_call(200_000, instrumented);
-    println!("#[observe], nobody listens   {:+.1} ns a call (aim: 3)   #[tracing::instrument] without subscriber {:+.1} ns", silent - base, instrument - base);
+    println!(
+        "#[observe], nobody listens   {:+.1} ns a call (aim: 3)   #[tracing::instrument] without subscriber {:+.1} ns",
+        silent - base,
+        instrument - base
+    );
     let folder = std::env::temp_dir().join(format!("llmtest-bench-{}", std::process::id()));
     let own = std::env::current_exe().expect("own path");
-    let output = Command::new(own).args(["--exact", "while_listening"]).env("LLMTEST_DIR", &folder).output().expect("it runs");
+    let output = Command::new(own)
+        .args(["--exact", "while_listening"])
+        .env("LLMTEST_DIR", &folder)
+        .output()
+        .expect("it runs");
     let _ = std::fs::remove_dir_all(&folder);
     let text = String::from_utf8_lossy(&output.stdout);
-    let listening: f64 = text.split("listening: ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_else(|| panic!("{text}"));
-    println!("#[observe], while listening  {:.0} ns a call (aim: 500)", listening - base);
+    let listening: f64 = text
+        .split("listening: ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{text}"));
+    println!(
+        "#[observe], while listening  {:.0} ns a call (aim: 500)",
+        listening - base
+    );
 }
 
 /// Inside a case the harness listens: every call is recorded.

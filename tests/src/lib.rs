@@ -21,18 +21,36 @@ pub fn fixture(target: &str) -> PathBuf {
     }
     let mut command = Command::new(env!("CARGO"));
     let name = format!("fixture_{target}");
-    command.args(["test", "--workspace", "--test", &name, "--no-run", "--message-format=json-render-diagnostics"]);
+    command.args([
+        "test",
+        "--workspace",
+        "--test",
+        &name,
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).output().expect("cargo runs");
+    let output = command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let binary = text
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find(|message| message["target"]["name"] == name.as_str() && message["executable"].is_string())
+        .find(|message| {
+            message["target"]["name"] == name.as_str() && message["executable"].is_string()
+        })
         .and_then(|message| message["executable"].as_str().map(PathBuf::from));
-    let binary = binary.unwrap_or_else(|| panic!("`{target}` does not build:\n{}", String::from_utf8_lossy(&output.stderr)));
+    let binary = binary.unwrap_or_else(|| {
+        panic!(
+            "`{target}` does not build:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
     built.insert(target.to_string(), binary.clone());
     binary
 }
@@ -56,15 +74,40 @@ impl Ran {
 
     /// Every line `test NAME ... RESULT`, by name; the reason of an ignored test left out.
     pub fn results(&self) -> BTreeMap<String, String> {
-        let lines = self.stdout.lines().filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... "));
-        lines.map(|(name, result)| (name.trim().to_string(), result.split([',', ' ', '(']).next().unwrap_or_default().to_string())).collect()
+        let lines = self
+            .stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... "));
+        lines
+            .map(|(name, result)| {
+                (
+                    name.trim().to_string(),
+                    result
+                        .split([',', ' ', '('])
+                        .next()
+                        .unwrap_or_default()
+                        .to_string(),
+                )
+            })
+            .collect()
     }
 
     /// The counts of `test result: …`: passed, failed, ignored, filtered out.
     pub fn counts(&self) -> Option<[u32; 4]> {
-        let line = self.stdout.lines().find(|line| line.starts_with("test result: "))?;
-        let count = |word: &str| line.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok());
-        Some([count("passed")?, count("failed")?, count("ignored")?, count("filtered out")?])
+        let line = self
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("test result: "))?;
+        let count = |word: &str| {
+            line.split([';', '.'])
+                .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+        };
+        Some([
+            count("passed")?,
+            count("failed")?,
+            count("ignored")?,
+            count("filtered out")?,
+        ])
     }
 }
 
@@ -81,7 +124,8 @@ impl Scratch {
     pub fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("llmtest-{name}-{}-{nth}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("llmtest-{name}-{}-{nth}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder for the test");
         Self(folder)
@@ -104,17 +148,32 @@ impl Drop for Scratch {
 /// # Panics
 ///
 /// When it cannot be started.
-pub fn run<A: AsRef<OsStr>>(binary: &Path, args: impl IntoIterator<Item = A>, vars: &[(&str, &str)]) -> Ran {
+pub fn run<A: AsRef<OsStr>>(
+    binary: &Path,
+    args: impl IntoIterator<Item = A>,
+    vars: &[(&str, &str)],
+) -> Ran {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("LLMTEST_") || text.starts_with("NEXTEST") || text.starts_with("RUST_") || text == "OPENAI_API_KEY" {
+        if text.starts_with("LLMTEST_")
+            || text.starts_with("NEXTEST")
+            || text.starts_with("RUST_")
+            || text == "OPENAI_API_KEY"
+        {
             command.env_remove(&name);
         }
     }
-    command.args(args).env("CI", "true").env("LLMTEST_MODE", "replay").env("NO_COLOR", "1");
+    command
+        .args(args)
+        .env("CI", "true")
+        .env("LLMTEST_MODE", "replay")
+        .env("NO_COLOR", "1");
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    command.env("CARGO_MANIFEST_DIR", &dir).current_dir(&dir).stdin(Stdio::null());
+    command
+        .env("CARGO_MANIFEST_DIR", &dir)
+        .current_dir(&dir)
+        .stdin(Stdio::null());
     command.envs(vars.iter().copied());
     let output = command.output().expect("the fixture starts");
     Ran {

@@ -40,27 +40,56 @@ fn both(args: &[&str], vars: &[(&str, &str)]) -> (Ran, Ran) {
     let folder = scratch.path().to_string_lossy().into_owned();
     let mut vars = vars.to_vec();
     vars.push(("LLMTEST_DIR", &folder));
-    (run(&fixture("flags"), args, &vars), run(&fixture("flags_full"), args, &vars))
+    (
+        run(&fixture("flags"), args, &vars),
+        run(&fixture("flags_full"), args, &vars),
+    )
 }
 
 #[test]
 fn our_harness_runs_what_libtest_runs() {
     for args in TABLE {
         let (libtest, ours) = both(args, &[]);
-        assert_eq!(libtest.results(), ours.results(), "{args:?}\n{}\n{}", libtest.text(), ours.text());
+        assert_eq!(
+            libtest.results(),
+            ours.results(),
+            "{args:?}\n{}\n{}",
+            libtest.text(),
+            ours.text()
+        );
         assert!(libtest.counts().is_some(), "{args:?}\n{}", libtest.text());
-        assert_eq!(libtest.counts(), ours.counts(), "{args:?}\n{}\n{}", libtest.text(), ours.text());
+        assert_eq!(
+            libtest.counts(),
+            ours.counts(),
+            "{args:?}\n{}\n{}",
+            libtest.text(),
+            ours.text()
+        );
         assert_eq!(libtest.code, ours.code, "{args:?}");
     }
 }
 
 #[test]
 fn lists_agree_and_hold_nothing_but_names() {
-    for args in [&["--list", "--format", "terse"][..], &["--list", "--format", "terse", "--ignored"], &["--list", "--format=terse", "alpha"], &["--list", "--format", "terse", "--exact", "alpha"]] {
+    for args in [
+        &["--list", "--format", "terse"][..],
+        &["--list", "--format", "terse", "--ignored"],
+        &["--list", "--format=terse", "alpha"],
+        &["--list", "--format", "terse", "--exact", "alpha"],
+    ] {
         let (libtest, ours) = both(args, &[]);
-        let names = |ran: &Ran| ran.stdout.lines().map(str::to_string).collect::<BTreeSet<_>>();
+        let names = |ran: &Ran| {
+            ran.stdout
+                .lines()
+                .map(str::to_string)
+                .collect::<BTreeSet<_>>()
+        };
         assert_eq!(names(&libtest), names(&ours), "{args:?}");
-        assert!(ours.stdout.lines().all(|line| line.ends_with(": test")), "{}", ours.stdout);
+        assert!(
+            ours.stdout.lines().all(|line| line.ends_with(": test")),
+            "{}",
+            ours.stdout
+        );
         assert_eq!((ours.code, libtest.code), (0, 0));
     }
 }
@@ -84,9 +113,29 @@ fn the_thread_variable_is_honoured() {
 fn what_rust_analyzer_sends_gives_only_json_lines() {
     let scratch = Scratch::new("json");
     let folder = scratch.path().to_string_lossy().into_owned();
-    let ran = run(&fixture("flags_full"), ["beta", "--exact", "--nocapture", "--include-ignored", "-Z", "unstable-options", "--format=json"], &[("LLMTEST_DIR", &folder)]);
-    let events: Vec<serde_json::Value> = ran.stdout.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
-    let failed = events.iter().find(|event| event["event"] == "failed" && event["type"] == "test").unwrap();
+    let ran = run(
+        &fixture("flags_full"),
+        [
+            "beta",
+            "--exact",
+            "--nocapture",
+            "--include-ignored",
+            "-Z",
+            "unstable-options",
+            "--format=json",
+        ],
+        &[("LLMTEST_DIR", &folder)],
+    );
+    let events: Vec<serde_json::Value> = ran
+        .stdout
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let failed = events
+        .iter()
+        .find(|event| event["event"] == "failed" && event["type"] == "test")
+        .unwrap();
     assert_eq!(failed["name"], "beta");
     assert!(failed["stdout"].as_str().unwrap().contains("zebra"));
     assert_eq!(ran.code, 101);

@@ -4,7 +4,8 @@ use llmtest::{Outcome, RunReport, TestRecord};
 use llmtest_tests::{Ran, Scratch, fixture, run};
 
 fn report(scratch: &Scratch) -> RunReport {
-    RunReport::from_json(&std::fs::read_to_string(scratch.path().join("report.json")).unwrap()).unwrap()
+    RunReport::from_json(&std::fs::read_to_string(scratch.path().join("report.json")).unwrap())
+        .unwrap()
 }
 
 fn ran(scratch: &Scratch, args: &[&str], vars: &[(&str, &str)]) -> Ran {
@@ -24,20 +25,41 @@ fn sixty_four_cases_at_once_see_only_their_own_spans() {
     for test in &report.tests {
         let trial = &test.trials[0];
         let n: f64 = trial.cases[0]["input"].as_str().unwrap().parse().unwrap();
-        let components: Vec<_> = trial.measurements.iter().filter(|m| m.component.is_some()).collect();
+        let components: Vec<_> = trial
+            .measurements
+            .iter()
+            .filter(|m| m.component.is_some())
+            .collect();
         assert_eq!(components.len(), 4, "{}", test.name());
         for m in components {
-            assert_eq!(m.score, Some((n % 100.0) / 64.0), "{} {}", test.name(), m.title());
+            assert_eq!(
+                m.score,
+                Some((n % 100.0) / 64.0),
+                "{} {}",
+                test.name(),
+                m.title()
+            );
         }
-        let roots = trial.spans.iter().filter(|span| span.parent.is_none()).count();
+        let roots = trial
+            .spans
+            .iter()
+            .filter(|span| span.parent.is_none())
+            .count();
         assert_eq!((roots, trial.spans.len()), (2, 4));
         let helpers = trial.spans.iter().filter(|span| span.name == "helper");
         for helper in helpers {
-            assert_eq!(trial.spans[helper.parent.unwrap()].input_text(), helper.input_text());
+            assert_eq!(
+                trial.spans[helper.parent.unwrap()].input_text(),
+                helper.input_text()
+            );
         }
     }
     let numbers: Vec<usize> = report.tests.iter().map(|test| test.position).collect();
-    assert_eq!(numbers, (0..64).collect::<Vec<_>>(), "the order of the report is that of the dataset");
+    assert_eq!(
+        numbers,
+        (0..64).collect::<Vec<_>>(),
+        "the order of the report is that of the dataset"
+    );
 }
 
 #[test]
@@ -46,9 +68,24 @@ fn trials_pass_when_enough_of_them_do() {
     let ran = ran(&scratch, &["flaky"], &[("LLMTEST_CONCURRENCY", "1")]);
     assert_eq!(ran.results()["flaky_but_enough"], "ok");
     assert_eq!(ran.results()["flaky_and_not_enough"], "FAILED");
-    assert!(ran.stdout.contains("3 of 4 trials passed, 4 needed"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("mean 0.62, 0.25 to 0.75"), "{}", ran.stdout);
-    assert_eq!(report(&scratch).tests.iter().map(|test| test.trials.len()).collect::<Vec<_>>(), [5, 4]);
+    assert!(
+        ran.stdout.contains("3 of 4 trials passed, 4 needed"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("mean 0.62, 0.25 to 0.75"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        report(&scratch)
+            .tests
+            .iter()
+            .map(|test| test.trials.len())
+            .collect::<Vec<_>>(),
+        [5, 4]
+    );
 }
 
 #[test]
@@ -58,8 +95,17 @@ fn a_pass_rate_makes_a_dataset_one_test() {
     assert_eq!(ran.results()["most_rows_pass"], "ok");
     assert_eq!(ran.results()["too_few_rows_pass"], "FAILED");
     assert_eq!(ran.counts().unwrap()[..2], [1, 1]);
-    assert!(ran.stdout.contains("5 rows, 3 passed, 2 failed; at least 80% must pass"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("too_few_rows_pass::d"), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .contains("5 rows, 3 passed, 2 failed; at least 80% must pass"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.contains("too_few_rows_pass::d"),
+        "{}",
+        ran.stdout
+    );
     let report = report(&scratch);
     assert_eq!((report.groups.len(), report.tests.len()), (2, 10));
 }
@@ -69,11 +115,28 @@ fn tags_and_the_last_failures_select() {
     let scratch = Scratch::new("tags");
     let ran_tags = ran(&scratch, &[], &[("LLMTEST_TAGS", "must")]);
     assert_eq!(ran_tags.counts().unwrap()[0], 3, "{}", ran_tags.text());
-    ran(&scratch, &["flaky", "rows_pass"], &[("LLMTEST_CONCURRENCY", "1")]);
-    let failed = ran(&scratch, &[], &[("LLMTEST_FAILED", "1"), ("LLMTEST_CONCURRENCY", "1")]);
+    ran(
+        &scratch,
+        &["flaky", "rows_pass"],
+        &[("LLMTEST_CONCURRENCY", "1")],
+    );
+    let failed = ran(
+        &scratch,
+        &[],
+        &[("LLMTEST_FAILED", "1"), ("LLMTEST_CONCURRENCY", "1")],
+    );
     let results = failed.results();
-    let run: Vec<_> = results.iter().filter(|(_, result)| *result != "ignored").map(|(name, _)| name.as_str()).collect();
-    assert_eq!(run, ["flaky_and_not_enough", "too_few_rows_pass"], "{}", failed.text());
+    let run: Vec<_> = results
+        .iter()
+        .filter(|(_, result)| *result != "ignored")
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(
+        run,
+        ["flaky_and_not_enough", "too_few_rows_pass"],
+        "{}",
+        failed.text()
+    );
 }
 
 #[test]
@@ -85,7 +148,10 @@ fn report_only_is_measured_and_decides_nothing() {
     let test: &TestRecord = &report(&scratch).tests[0];
     assert_eq!(test.outcome, Outcome::Passed);
     assert_eq!(test.trials[0].measurements[0].outcome, Outcome::Failed);
-    assert_eq!(test.trials[0].measurements[1].title(), "contains (the letter)");
+    assert_eq!(
+        test.trials[0].measurements[1].title(),
+        "contains (the letter)"
+    );
 }
 
 #[test]
@@ -93,6 +159,10 @@ fn equal_keys_are_told_apart() {
     let scratch = Scratch::new("keys");
     ran(&scratch, &["several_checks"], &[]);
     let report = report(&scratch);
-    let titles: Vec<_> = report.tests[0].trials[0].measurements.iter().map(llmtest::MeasurementRecord::title).collect();
+    let titles: Vec<_> = report.tests[0].trials[0]
+        .measurements
+        .iter()
+        .map(llmtest::MeasurementRecord::title)
+        .collect();
     assert_eq!(titles, ["contains", "contains #2"]);
 }

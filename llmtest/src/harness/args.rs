@@ -14,11 +14,21 @@ pub(super) struct Args {
 }
 
 /// The options that take a value in the next argument.
-const WITH_VALUE: [&str; 6] = ["--test-threads", "--logfile", "--skip", "--color", "--format", "-Z"];
+const WITH_VALUE: [&str; 6] = [
+    "--test-threads",
+    "--logfile",
+    "--skip",
+    "--color",
+    "--format",
+    "-Z",
+];
 
 impl Args {
     /// Reads the arguments after the program's name. `Err` is a usage error.
-    pub(super) fn parse(raw: impl IntoIterator<Item = String>, threads_var: Option<&str>) -> Result<Self, String> {
+    pub(super) fn parse(
+        raw: impl IntoIterator<Item = String>,
+        threads_var: Option<&str>,
+    ) -> Result<Self, String> {
         let mut options = Vec::new();
         let mut filters = Vec::new();
         let mut raw = raw.into_iter();
@@ -38,20 +48,35 @@ impl Args {
         }
         let mimic = Arguments::from_iter(std::iter::once("llmtest".to_string()).chain(options));
         let var = threads_var
-            .map(|text| text.parse::<usize>().map_err(|_| format!("RUST_TEST_THREADS is `{text}`, should be a positive integer")))
+            .map(|text| {
+                text.parse::<usize>().map_err(|_| {
+                    format!("RUST_TEST_THREADS is `{text}`, should be a positive integer")
+                })
+            })
             .transpose()?;
         let threads = mimic.test_threads.or(var);
         if threads == Some(0) {
             return Err("argument for --test-threads must not be 0".to_string());
         }
-        Ok(Self { mimic, filters, threads })
+        Ok(Self {
+            mimic,
+            filters,
+            threads,
+        })
     }
 
     /// Whether mimic's filters, together with ours, choose this name.
     pub(super) fn selects(&self, name: &str) -> bool {
         let exact = self.mimic.exact;
-        let matches = |pattern: &String| if exact { name == pattern } else { name.contains(pattern.as_str()) };
-        (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.mimic.skip.iter().any(matches)
+        let matches = |pattern: &String| {
+            if exact {
+                name == pattern
+            } else {
+                name.contains(pattern.as_str())
+            }
+        };
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.mimic.skip.iter().any(matches)
     }
 
     /// Whether rows of the test at `path` may be chosen; with `--exact` only named datasets are read.
@@ -59,7 +84,12 @@ impl Args {
         if !self.mimic.exact || self.filters.is_empty() {
             return true;
         }
-        self.filters.iter().any(|filter| filter == path || filter.strip_prefix(path).is_some_and(|rest| rest.starts_with("::")))
+        self.filters.iter().any(|filter| {
+            filter == path
+                || filter
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with("::"))
+        })
     }
 }
 
@@ -73,16 +103,32 @@ mod tests {
 
     #[test]
     fn several_filters_choose_any_of_them() {
-        let args = parse(&["one", "--no-capture", "--skip", "bad", "two", "--test-threads=3"]);
+        let args = parse(&[
+            "one",
+            "--no-capture",
+            "--skip",
+            "bad",
+            "two",
+            "--test-threads=3",
+        ]);
         assert_eq!(args.filters, ["one", "two"]);
         assert_eq!(args.threads, Some(3));
-        assert!(args.selects("a::two") && args.selects("one") && !args.selects("three") && !args.selects("one_bad"));
+        assert!(
+            args.selects("a::two")
+                && args.selects("one")
+                && !args.selects("three")
+                && !args.selects("one_bad")
+        );
     }
 
     #[test]
     fn exact_names_read_only_their_own_dataset() {
         let args = parse(&["--exact", "refunds::late"]);
-        assert!(args.may_select_rows_of("refunds") && !args.may_select_rows_of("refund") && !args.may_select_rows_of("other"));
+        assert!(
+            args.may_select_rows_of("refunds")
+                && !args.may_select_rows_of("refund")
+                && !args.may_select_rows_of("other")
+        );
         assert!(parse(&["late"]).may_select_rows_of("other"));
     }
 

@@ -19,12 +19,19 @@ pub struct Verdict {
 }
 
 impl Termination for Verdict {
-    #[expect(clippy::print_stderr, reason = "libtest shows what a failing test prints, and only through this macro")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "libtest shows what a failing test prints, and only through this macro"
+    )]
     fn report(self) -> ExitCode {
         if !self.block.is_empty() {
             eprintln!("\n{}", self.block.trim_end());
         }
-        if self.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if self.failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -37,7 +44,10 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         runtime::handle().block_on(run_one(run, entry, &dir))
     } else {
         run.skipped(1);
-        Verdict { failed: false, block: "not chosen by LLMTEST_TAGS".to_string() }
+        Verdict {
+            failed: false,
+            block: "not chosen by LLMTEST_TAGS".to_string(),
+        }
     };
     if was_last(entry) {
         let summary = run.finish();
@@ -54,21 +64,34 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
     if let (None, false) = (clash_of(entry), matches!(entry.dataset, Dataset::None)) {
         let (group, rows) = run_rows(run, entry, dir, Place::Thread).await;
         let failed = group.outcome != Outcome::Passed;
-        let block = if failed || run.style.all { group_block(&group, &rows, run.style) } else { String::new() };
+        let block = if failed || run.style.all {
+            group_block(&group, &rows, run.style)
+        } else {
+            String::new()
+        };
         run.record_group(group);
         return Verdict { failed, block };
     }
     let case = clash_of(entry).map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
     let record = run_case(run, case, Place::Thread).await;
     let failed = record.outcome != Outcome::Passed;
-    let block = if failed || run.style.all { test_block(&record, run.style) } else { String::new() };
+    let block = if failed || run.style.all {
+        test_block(&record, run.style)
+    } else {
+        String::new()
+    };
     run.record(record);
     Verdict { failed, block }
 }
 
 /// Runs every row of a dataset as one test. The rows are read as places become free, and only those that did not pass
 /// are kept, so that a large dataset needs no memory.
-pub(super) async fn run_rows(run: &'static Run, entry: &'static TestEntry, dir: &Path, place: Place) -> (GroupRecord, Vec<TestRecord>) {
+pub(super) async fn run_rows(
+    run: &'static Run,
+    entry: &'static TestEntry,
+    dir: &Path,
+    place: Place,
+) -> (GroupRecord, Vec<TestRecord>) {
     let mut counts: BTreeMap<Outcome, usize> = BTreeMap::new();
     let mut shown = Vec::new();
     let mut error = None;
@@ -76,7 +99,11 @@ pub(super) async fn run_rows(run: &'static Run, entry: &'static TestEntry, dir: 
         Err(problem) => error = Some(problem.to_string()),
         Ok(rows) => {
             let mut tasks = tokio::task::JoinSet::new();
-            let most = run.places.available_permits().saturating_mul(2).clamp(2, 4096);
+            let most = run
+                .places
+                .available_permits()
+                .saturating_mul(2)
+                .clamp(2, 4096);
             let mut take = |ended: Result<TestRecord, tokio::task::JoinError>| match ended {
                 Ok(record) => {
                     *counts.entry(record.outcome).or_default() += 1;
@@ -94,7 +121,11 @@ pub(super) async fn run_rows(run: &'static Run, entry: &'static TestEntry, dir: 
                 if tasks.len() >= most {
                     tasks.join_next().await.map(&mut take);
                 }
-                tasks.spawn(run_case(run, Case::row(entry, position, row.id, row.row), place));
+                tasks.spawn(run_case(
+                    run,
+                    Case::row(entry, position, row.id, row.row),
+                    place,
+                ));
             }
             while let Some(ended) = tasks.join_next().await {
                 take(ended);
@@ -120,7 +151,10 @@ pub(super) async fn run_rows(run: &'static Run, entry: &'static TestEntry, dir: 
         line: entry.line,
         outcome,
         pass_rate,
-        rows: counts.into_iter().map(|(outcome, count)| (outcome.as_str().to_string(), count)).collect(),
+        rows: counts
+            .into_iter()
+            .map(|(outcome, count)| (outcome.as_str().to_string(), count))
+            .collect(),
         error,
         attempt: run.attempt(),
     };
@@ -132,7 +166,12 @@ fn was_last(entry: &TestEntry) -> bool {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     let ended = ENDED.fetch_add(1, Ordering::SeqCst) + 1;
     let asked = Asked::parse(std::env::args().skip(1));
-    let due = entry::all().into_iter().filter(|other| other.crate_name() == entry.crate_name() && asked.runs(&other.path(), other.ignored)).count();
+    let due = entry::all()
+        .into_iter()
+        .filter(|other| {
+            other.crate_name() == entry.crate_name() && asked.runs(&other.path(), other.ignored)
+        })
+        .count();
     ended == due
 }
 
@@ -155,7 +194,8 @@ impl Asked {
                 "--ignored" => asked.ignored = true,
                 "--include-ignored" => asked.include_ignored = true,
                 "--skip" => asked.skip.extend(args.next()),
-                "--test-threads" | "--logfile" | "--color" | "--format" | "-Z" | "--shuffle-seed" | "--report-time" => {
+                "--test-threads" | "--logfile" | "--color" | "--format" | "-Z"
+                | "--shuffle-seed" | "--report-time" => {
                     args.next();
                 }
                 other => match other.strip_prefix("--skip=") {
@@ -169,9 +209,20 @@ impl Asked {
     }
 
     fn runs(&self, name: &str, ignored: bool) -> bool {
-        let matches = |pattern: &String| if self.exact { name == pattern } else { name.contains(pattern.as_str()) };
-        let kind = if self.ignored { ignored } else { self.include_ignored || !ignored };
-        kind && (self.filters.is_empty() || self.filters.iter().any(matches)) && !self.skip.iter().any(matches)
+        let matches = |pattern: &String| {
+            if self.exact {
+                name == pattern
+            } else {
+                name.contains(pattern.as_str())
+            }
+        };
+        let kind = if self.ignored {
+            ignored
+        } else {
+            self.include_ignored || !ignored
+        };
+        kind && (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skip.iter().any(matches)
     }
 }
 

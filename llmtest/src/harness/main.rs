@@ -31,7 +31,9 @@ pub fn main() -> ExitCode {
         }
     };
     let tests = named();
-    let first_dir = tests.first().map(|test| manifest_dir(test.entry, vars.manifest_dir.as_deref()));
+    let first_dir = tests
+        .first()
+        .map(|test| manifest_dir(test.entry, vars.manifest_dir.as_deref()));
     let planned = plan(&args, tests, vars.manifest_dir);
     if args.mimic.list {
         return list(&args, planned);
@@ -41,7 +43,13 @@ pub fn main() -> ExitCode {
         Some(libtest_mimic::ColorSetting::Never) => false,
         _ => vars.colour && std::io::stdout().is_terminal(),
     };
-    let run = start(first_dir, Some(HarnessArgs { places: args.threads, colour }));
+    let run = start(
+        first_dir,
+        Some(HarnessArgs {
+            places: args.threads,
+            colour,
+        }),
+    );
     execute(run, args, planned)
 }
 
@@ -61,7 +69,12 @@ enum Work {
 /// Everything that the command line may select, datasets spread into their rows.
 fn plan(args: &Args, tests: Vec<Named>, dir: Option<PathBuf>) -> Vec<Planned> {
     let mut planned = Vec::new();
-    for Named { name, entry, broken } in tests {
+    for Named {
+        name,
+        entry,
+        broken,
+    } in tests
+    {
         let dir = manifest_dir(entry, dir.as_deref());
         let mut one = |name: String, work: Work| planned.push(Planned { name, entry, work });
         match (broken, &entry.dataset, entry.pass_rate) {
@@ -71,7 +84,10 @@ fn plan(args: &Args, tests: Vec<Named>, dir: Option<PathBuf>) -> Vec<Planned> {
             (None, _, None) if !args.may_select_rows_of(&name) => {}
             (None, _, None) => match dataset::rows(entry, &dir) {
                 Ok(rows) => rows.enumerate().for_each(|(position, row)| {
-                    one(format!("{name}::{}", row.id), Work::Case(Case::row(entry, position, row.id, row.row)));
+                    one(
+                        format!("{name}::{}", row.id),
+                        Work::Case(Case::row(entry, position, row.id, row.row)),
+                    );
                 }),
                 Err(error) => one(name, Work::Case(Case::broken(entry, error.to_string()))),
             },
@@ -86,7 +102,10 @@ fn unique(planned: &mut [Planned]) {
     let mut seen = HashSet::new();
     for test in planned {
         if !seen.insert(test.name.clone()) {
-            let why = format!("another test is named `{}` too\nhint: rename the test or the row's id; results and baselines are kept by name", test.name);
+            let why = format!(
+                "another test is named `{}` too\nhint: rename the test or the row's id; results and baselines are kept by name",
+                test.name
+            );
             test.work = Work::Case(Case::broken(test.entry, why));
             while !seen.insert(test.name.clone()) {
                 test.name.push('\'');
@@ -107,7 +126,11 @@ fn narrowed(args: &Args, planned: &[Planned]) -> libtest_mimic::Arguments {
         [] => {}
         [one] => mimic.filter = Some(one.clone()),
         _ => {
-            mimic.skip = planned.iter().filter(|test| !args.selects(&test.name)).map(|test| test.name.clone()).collect();
+            mimic.skip = planned
+                .iter()
+                .filter(|test| !args.selects(&test.name))
+                .map(|test| test.name.clone())
+                .collect();
             mimic.exact = true;
         }
     }
@@ -116,7 +139,10 @@ fn narrowed(args: &Args, planned: &[Planned]) -> libtest_mimic::Arguments {
 
 fn list(args: &Args, planned: Vec<Planned>) -> ExitCode {
     let mimic = narrowed(args, &planned);
-    let trials = planned.iter().map(|test| idle(&test.name, test.entry)).collect();
+    let trials = planned
+        .iter()
+        .map(|test| idle(&test.name, test.entry))
+        .collect();
     libtest_mimic::run(&mimic, trials).exit_code()
 }
 
@@ -129,7 +155,9 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
     // Mimic prints in order and waits; the cases run ahead of it.
     mimic.test_threads = Some(1);
     let wants_failed = run.config.as_ref().is_ok_and(|config| config.failed);
-    let last_failed = wants_failed.then(|| failed_last(&report_root(run.config.as_ref().ok()), &run.binary)).flatten();
+    let last_failed = wants_failed
+        .then(|| failed_last(&report_root(run.config.as_ref().ok()), &run.binary))
+        .flatten();
     let mut trials = Vec::with_capacity(planned.len());
     let mut queue = VecDeque::new();
     let mut ignored = 0;
@@ -147,7 +175,10 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
         }
         let unselected = if !run.selects(test.entry.tags) {
             Some("not chosen by LLMTEST_TAGS")
-        } else if last_failed.as_ref().is_some_and(|failed| !failed.contains(&test.name)) {
+        } else if last_failed
+            .as_ref()
+            .is_some_and(|failed| !failed.contains(&test.name))
+        {
             Some("did not fail last time")
         } else {
             None
@@ -176,7 +207,11 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
         }
     }
     // A configuration that cannot be read must not pass, even when no test needed it.
-    if run.config.is_err() { ExitCode::from(101) } else { conclusion.exit_code() }
+    if run.config.is_err() {
+        ExitCode::from(101)
+    } else {
+        conclusion.exit_code()
+    }
 }
 
 fn ignored_with(name: &str, reason: &'static str) -> Trial {
@@ -184,7 +219,11 @@ fn ignored_with(name: &str, reason: &'static str) -> Trial {
 }
 
 fn waiting(name: &str, entry: &TestEntry, receiver: Receiver<Ended>) -> Trial {
-    let wait = move || receiver.recv().unwrap_or_else(|_| Err("the runner ended without a result for this test; please report this".into()));
+    let wait = move || {
+        receiver.recv().unwrap_or_else(|_| {
+            Err("the runner ended without a result for this test; please report this".into())
+        })
+    };
     Trial::ignorable_test(name, wait).with_ignored_flag(entry.ignored)
 }
 
@@ -192,9 +231,13 @@ fn waiting(name: &str, entry: &TestEntry, receiver: Receiver<Ended>) -> Trial {
 async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry, Sender<Ended>)>) {
     // Cases in flight are bounded by the run's places; started ones that wait for a place are bounded here, so that
     // 10,000 rows are not 10,000 tasks.
-    let ahead = Arc::new(tokio::sync::Semaphore::new(run.places.available_permits().saturating_mul(2).max(2)));
+    let ahead = Arc::new(tokio::sync::Semaphore::new(
+        run.places.available_permits().saturating_mul(2).max(2),
+    ));
     while let Some((work, entry, sender)) = queue.pop_front() {
-        let Ok(started) = ahead.clone().acquire_owned().await else { return };
+        let Ok(started) = ahead.clone().acquire_owned().await else {
+            return;
+        };
         tokio::spawn(async move {
             let ended = match work {
                 Work::Case(case) => {
@@ -205,9 +248,11 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     finish(run, failed, block)
                 }
                 Work::Group(dir) => {
-                    let (group, rows) = super::libtest::run_rows(run, entry, &dir, Place::Runtime).await;
+                    let (group, rows) =
+                        super::libtest::run_rows(run, entry, &dir, Place::Runtime).await;
                     let failed = !matches!(group.outcome, crate::report::Outcome::Passed);
-                    let block = (failed || run.style.all).then(|| group_block(&group, &rows, run.style));
+                    let block =
+                        (failed || run.style.all).then(|| group_block(&group, &rows, run.style));
                     run.record_group(group);
                     finish(run, failed, block)
                 }

@@ -26,8 +26,16 @@ pub(super) fn named() -> Vec<Named> {
             let same = &by_path[&path];
             let nth = count.entry(path.clone()).or_default();
             *nth += 1;
-            let name = if *nth == 1 { path.clone() } else { format!("{path}#{nth}") };
-            Named { name, entry, broken: clash(&path, same) }
+            let name = if *nth == 1 {
+                path.clone()
+            } else {
+                format!("{path}#{nth}")
+            };
+            Named {
+                name,
+                entry,
+                broken: clash(&path, same),
+            }
         })
         .collect()
 }
@@ -35,7 +43,10 @@ pub(super) fn named() -> Vec<Named> {
 /// Why the test cannot run, for a test found by its entry.
 pub(super) fn clash_of(entry: &TestEntry) -> Option<String> {
     let path = entry.path();
-    let same: Vec<_> = entry::all().into_iter().filter(|other| other.path() == path && other.crate_name() == entry.crate_name()).collect();
+    let same: Vec<_> = entry::all()
+        .into_iter()
+        .filter(|other| other.path() == path && other.crate_name() == entry.crate_name())
+        .collect();
     clash(&path, &same)
 }
 

@@ -6,7 +6,9 @@ mod summary;
 mod terminal;
 mod text;
 
-pub use record::{GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord};
+pub use record::{
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+};
 pub(crate) use shards::{Shards, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};

@@ -224,7 +224,11 @@ pub struct MeasurementRecord {
 impl MeasurementRecord {
     /// `retrieve › contextual_relevancy (label) #2`.
     pub fn title(&self) -> String {
-        let mut title = self.component.as_ref().map(|component| format!("{component} › ")).unwrap_or_default();
+        let mut title = self
+            .component
+            .as_ref()
+            .map(|component| format!("{component} › "))
+            .unwrap_or_default();
         title.push_str(&self.metric);
         if let Some(label) = &self.label {
             title = format!("{title} ({label})");

@@ -36,9 +36,27 @@ pub(crate) struct Shards {
 impl Shards {
     /// A shard in `root/runs/<id>`; nothing is created before the first line.
     pub(crate) fn new(root: PathBuf, id: String) -> Self {
-        let safe: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-        let safe = if safe.trim_matches('.').is_empty() { "run".to_string() } else { safe };
-        Self { run: root.join("runs").join(safe), root, id, file: Mutex::default() }
+        let safe: String = id
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        let safe = if safe.trim_matches('.').is_empty() {
+            "run".to_string()
+        } else {
+            safe
+        };
+        Self {
+            run: root.join("runs").join(safe),
+            root,
+            id,
+            file: Mutex::default(),
+        }
     }
 
     /// The folder of the run.
@@ -55,7 +73,11 @@ impl Shards {
     }
 
     pub(crate) fn unattributed(&self, spans: BTreeMap<String, usize>) -> Result<()> {
-        if spans.is_empty() { Ok(()) } else { self.line(&Line::Unattributed(spans)) }
+        if spans.is_empty() {
+            Ok(())
+        } else {
+            self.line(&Line::Unattributed(spans))
+        }
     }
 
     fn line(&self, line: &Line) -> Result<()> {
@@ -72,7 +94,12 @@ impl Shards {
     }
 
     fn create(&self) -> Result<File> {
-        let context = |error: std::io::Error| format!("the run folder {} cannot be written: {error}\nhint: set LLMTEST_DIR to a folder that can", self.run.display());
+        let context = |error: std::io::Error| {
+            format!(
+                "the run folder {} cannot be written: {error}\nhint: set LLMTEST_DIR to a folder that can",
+                self.run.display()
+            )
+        };
         fs::create_dir_all(&self.run).map_err(context)?;
         let pid = std::process::id();
         // A process id may come back within one run.
@@ -88,7 +115,12 @@ impl Shards {
     /// Folds all shards of the run into `report.json`, in the run's folder and as the latest. `None` when this process
     /// recorded nothing, or when there are too many shards to fold in every process.
     pub(crate) fn fold(&self) -> Result<Option<PathBuf>> {
-        if self.file.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if self
+            .file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+        {
             return Ok(None);
         }
         let shards = shards_in(&self.run)?;
@@ -105,7 +137,10 @@ impl Shards {
 }
 
 fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
-    let mut shards: Vec<_> = fs::read_dir(run)?.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    let mut shards: Vec<_> = fs::read_dir(run)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
     shards.sort();
     Ok(shards)
 }
@@ -113,16 +148,26 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
 /// The report of these shards. Of several attempts at one case the last counts. A last line that was cut off, because its
 /// process was killed or is still writing, is left out.
 fn fold(shards: &[PathBuf], id: &str) -> Result<RunReport> {
-    let mut tests: BTreeMap<(String, String, u32, String, usize, Option<String>), TestRecord> = BTreeMap::new();
+    let mut tests: BTreeMap<(String, String, u32, String, usize, Option<String>), TestRecord> =
+        BTreeMap::new();
     let mut groups: BTreeMap<(String, String), GroupRecord> = BTreeMap::new();
     let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
     for shard in shards {
         for line in BufReader::new(File::open(shard)?).lines() {
-            let Ok(line) = serde_json::from_str::<Line>(&line?) else { continue };
+            let Ok(line) = serde_json::from_str::<Line>(&line?) else {
+                continue;
+            };
             match line {
                 Line::Test(record) => {
                     let place = (record.binary.clone(), record.file.clone(), record.line);
-                    let key = (place.0, place.1, place.2, record.test.clone(), record.position, record.row.clone());
+                    let key = (
+                        place.0,
+                        place.1,
+                        place.2,
+                        record.test.clone(),
+                        record.position,
+                        record.row.clone(),
+                    );
                     match tests.get(&key) {
                         Some(known) if known.attempt > record.attempt => {}
                         _ => {
@@ -132,16 +177,31 @@ fn fold(shards: &[PathBuf], id: &str) -> Result<RunReport> {
                 }
                 Line::Group(record) => {
                     let key = (record.binary.clone(), record.test.clone());
-                    if groups.get(&key).is_none_or(|known| known.attempt <= record.attempt) {
+                    if groups
+                        .get(&key)
+                        .is_none_or(|known| known.attempt <= record.attempt)
+                    {
                         groups.insert(key, record);
                     }
                 }
-                Line::Unattributed(spans) => spans.into_iter().for_each(|(name, count)| *unattributed.entry(name).or_default() += count),
+                Line::Unattributed(spans) => spans
+                    .into_iter()
+                    .for_each(|(name, count)| *unattributed.entry(name).or_default() += count),
             }
         }
     }
-    let run = RunInfo { id: id.to_string(), llmtest: env!("CARGO_PKG_VERSION").to_string(), processes: shards.len(), unattributed_spans: unattributed };
-    Ok(RunReport { format: RunReport::FORMAT, run, tests: tests.into_values().collect(), groups: groups.into_values().collect() })
+    let run = RunInfo {
+        id: id.to_string(),
+        llmtest: env!("CARGO_PKG_VERSION").to_string(),
+        processes: shards.len(),
+        unattributed_spans: unattributed,
+    };
+    Ok(RunReport {
+        format: RunReport::FORMAT,
+        run,
+        tests: tests.into_values().collect(),
+        groups: groups.into_values().collect(),
+    })
 }
 
 /// Writes a file so that readers see the old or the new one, never half of it.
@@ -157,8 +217,16 @@ pub(crate) fn failed_last(root: &Path, binary: &str) -> Option<HashSet<String>> 
     use super::record::Outcome;
     let report = RunReport::from_json(&fs::read_to_string(root.join("report.json")).ok()?).ok()?;
     let bad = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::Errored);
-    let tests = report.tests.iter().filter(|test| test.binary == binary && bad(test.outcome)).map(TestRecord::name);
-    let groups = report.groups.iter().filter(|group| group.binary == binary && bad(group.outcome)).map(|group| group.test.clone());
+    let tests = report
+        .tests
+        .iter()
+        .filter(|test| test.binary == binary && bad(test.outcome))
+        .map(TestRecord::name);
+    let groups = report
+        .groups
+        .iter()
+        .filter(|group| group.binary == binary && bad(group.outcome))
+        .map(|group| group.test.clone());
     Some(tests.chain(groups).collect())
 }
 
@@ -181,14 +249,25 @@ mod tests {
             passes_needed: 1,
             attempt,
             duration: 0.1,
-            trials: vec![TrialRecord { outcome, error: None, cases: Vec::new(), measurements: Vec::new(), spans: Vec::new(), stages: (0, 0), duration: 0.1 }],
+            trials: vec![TrialRecord {
+                outcome,
+                error: None,
+                cases: Vec::new(),
+                measurements: Vec::new(),
+                spans: Vec::new(),
+                stages: (0, 0),
+                duration: 0.1,
+            }],
         }
     }
 
     #[test]
     fn the_fold_joins_processes_and_keeps_the_last_attempt() {
         let root = std::env::temp_dir().join(format!("llmtest-shards-{}", std::process::id()));
-        let (one, two) = (Shards::new(root.clone(), "a/b".to_string()), Shards::new(root.clone(), "a/b".to_string()));
+        let (one, two) = (
+            Shards::new(root.clone(), "a/b".to_string()),
+            Shards::new(root.clone(), "a/b".to_string()),
+        );
         one.test(record("x", 2, Outcome::Passed)).unwrap();
         one.test(record("y", 1, Outcome::Failed)).unwrap();
         two.test(record("x", 1, Outcome::Errored)).unwrap();
@@ -197,15 +276,27 @@ mod tests {
         fs::write(root.join("runs/a_b/0.jsonl"), "{\"test\": {\"test\": ").unwrap();
         two.fold().unwrap();
         let report = RunReport::from_json(&fs::read_to_string(path).unwrap()).unwrap();
-        let ended: Vec<_> = report.tests.iter().map(|test| (test.test.as_str(), test.outcome)).collect();
+        let ended: Vec<_> = report
+            .tests
+            .iter()
+            .map(|test| (test.test.as_str(), test.outcome))
+            .collect();
         assert_eq!(ended, [("x", Outcome::Passed), ("y", Outcome::Failed)]);
-        assert_eq!(failed_last(&root, "b").unwrap(), HashSet::from(["y".to_string()]));
+        assert_eq!(
+            failed_last(&root, "b").unwrap(),
+            HashSet::from(["y".to_string()])
+        );
         fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn another_format_is_refused() {
-        let error = RunReport::from_json(r#"{"format": 99, "run": {}, "tests": []}"#).unwrap_err().to_string();
-        assert!(error.contains("format 99") && error.contains("hint:"), "{error}");
+        let error = RunReport::from_json(r#"{"format": 99, "run": {}, "tests": []}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("format 99") && error.contains("hint:"),
+            "{error}"
+        );
     }
 }

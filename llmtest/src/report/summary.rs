@@ -37,12 +37,19 @@ impl Tally {
             self.stages.0 += trial.stages.0;
             self.stages.1 += trial.stages.1;
             for m in &trial.measurements {
-                let mut title = m.component.as_ref().map(|component| format!("{component} › ")).unwrap_or_default();
+                let mut title = m
+                    .component
+                    .as_ref()
+                    .map(|component| format!("{component} › "))
+                    .unwrap_or_default();
                 title.push_str(&m.metric);
                 if let Some(label) = &m.label {
                     let _ = write!(title, " ({label})");
                 }
-                let line = self.lines.entry((m.component.is_some(), title)).or_default();
+                let line = self
+                    .lines
+                    .entry((m.component.is_some(), title))
+                    .or_default();
                 match (m.outcome, m.score) {
                     (Outcome::Errored, _) => line.errors += 1,
                     (Outcome::Skipped, _) | (_, None) => line.skipped += 1,
@@ -72,16 +79,38 @@ impl Tally {
 }
 
 /// The table, the totals, and where the report is.
-pub(crate) fn summary(tally: &Tally, groups: &[GroupRecord], took: Duration, report: Option<&Path>, style: Style) -> String {
+pub(crate) fn summary(
+    tally: &Tally,
+    groups: &[GroupRecord],
+    took: Duration,
+    report: Option<&Path>,
+    style: Style,
+) -> String {
     let mut out = String::new();
-    let width = tally.lines.keys().map(|(_, title)| clean(title).chars().count()).max().unwrap_or_default().max(6);
+    let width = tally
+        .lines
+        .keys()
+        .map(|(_, title)| clean(title).chars().count())
+        .max()
+        .unwrap_or_default()
+        .max(6);
     if !tally.lines.is_empty() {
-        let _ = writeln!(out, "{}", style.bold(&format!("{:<width$}  {:>5}  {:>5}  {:>6}  {:>6}  {:>7}", "metric", "mean", "pass", "scores", "errors", "skipped")));
+        let _ = writeln!(
+            out,
+            "{}",
+            style.bold(&format!(
+                "{:<width$}  {:>5}  {:>5}  {:>6}  {:>6}  {:>7}",
+                "metric", "mean", "pass", "scores", "errors", "skipped"
+            ))
+        );
     }
     for ((_, title), line) in &tally.lines {
         let (mean, pass) = match line.scores {
             0 => ("–".to_string(), "–".to_string()),
-            n => (format!("{:.2}", line.sum / n as f64), format!("{:.0}%", 100.0 * line.passed as f64 / n as f64)),
+            n => (
+                format!("{:.2}", line.sum / n as f64),
+                format!("{:.0}%", 100.0 * line.passed as f64 / n as f64),
+            ),
         };
         let worst = match (line.errors, line.scores - line.passed) {
             (0, 0) => Outcome::Passed,
@@ -103,29 +132,67 @@ pub(crate) fn summary(tally: &Tally, groups: &[GroupRecord], took: Duration, rep
     for group in groups {
         let passed = group.rows.get("passed").copied().unwrap_or_default();
         let all: usize = group.rows.values().sum();
-        let _ = writeln!(out, "{} {}: {passed} of {all} rows passed, at least {:.0}% must", style.outcome(group.outcome, group.outcome.as_str()), clean(&group.test), group.pass_rate * 100.0);
+        let _ = writeln!(
+            out,
+            "{} {}: {passed} of {all} rows passed, at least {:.0}% must",
+            style.outcome(group.outcome, group.outcome.as_str()),
+            clean(&group.test),
+            group.pass_rate * 100.0
+        );
     }
     out.push('\n');
     let total: usize = tally.cases.values().sum();
-    let counts = [Outcome::Passed, Outcome::Failed, Outcome::Errored, Outcome::Skipped]
-        .into_iter()
-        .filter_map(|outcome| tally.cases.get(&outcome).map(|count| format!("{count} {}", outcome.as_str())))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let _ = write!(out, "{total} {}: {counts}", if total == 1 { "case" } else { "cases" });
+    let counts = [
+        Outcome::Passed,
+        Outcome::Failed,
+        Outcome::Errored,
+        Outcome::Skipped,
+    ]
+    .into_iter()
+    .filter_map(|outcome| {
+        tally
+            .cases
+            .get(&outcome)
+            .map(|count| format!("{count} {}", outcome.as_str()))
+    })
+    .collect::<Vec<_>>()
+    .join(", ");
+    let _ = write!(
+        out,
+        "{total} {}: {counts}",
+        if total == 1 { "case" } else { "cases" }
+    );
     if tally.judge_calls > 0 {
-        let _ = write!(out, " · judge: {} calls ({} replayed), {} tokens", tally.judge_calls, tally.replayed_calls, tally.usage.total());
+        let _ = write!(
+            out,
+            " · judge: {} calls ({} replayed), {} tokens",
+            tally.judge_calls,
+            tally.replayed_calls,
+            tally.usage.total()
+        );
     }
     if tally.stages.1 > 0 {
-        let _ = write!(out, " · {} of {} stages replayed", tally.stages.0, tally.stages.1);
+        let _ = write!(
+            out,
+            " · {} of {} stages replayed",
+            tally.stages.0, tally.stages.1
+        );
     }
     let _ = writeln!(out, " · {:.2} s", took.as_secs_f64());
     if let Some(report) = report {
-        let _ = writeln!(out, "{}", style.dim(&format!("report: {}", report.display())));
+        let _ = writeln!(
+            out,
+            "{}",
+            style.dim(&format!("report: {}", report.display()))
+        );
     }
     out
 }
 
 fn zero_as_dash(count: usize) -> String {
-    if count == 0 { "–".to_string() } else { count.to_string() }
+    if count == 0 {
+        "–".to_string()
+    } else {
+        count.to_string()
+    }
 }

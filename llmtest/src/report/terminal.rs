@@ -20,7 +20,11 @@ pub(crate) struct Style {
 
 impl Style {
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+        if self.colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_string()
+        }
     }
 
     pub(super) fn outcome(self, outcome: Outcome, text: &str) -> String {
@@ -56,13 +60,29 @@ pub(crate) fn test_block(record: &TestRecord, style: Style) -> String {
     let mut out = String::new();
     let name = clean(&record.name());
     let place = format!("{}:{}", record.file, record.line);
-    let gap = 70usize.saturating_sub(name.chars().count() + place.chars().count()).max(2);
-    let _ = writeln!(out, "  {}{:gap$}{}", style.bold(&name), "", style.dim(&place));
+    let gap = 70usize
+        .saturating_sub(name.chars().count() + place.chars().count())
+        .max(2);
+    let _ = writeln!(
+        out,
+        "  {}{:gap$}{}",
+        style.bold(&name),
+        "",
+        style.dim(&place)
+    );
     match record.trials.as_slice() {
         [trial] => trial_lines(&mut out, trial, style),
         trials => {
-            let passed = trials.iter().filter(|trial| trial.outcome == Outcome::Passed).count();
-            let _ = writeln!(out, "    {passed} of {} trials passed, {} needed", trials.len(), record.passes_needed);
+            let passed = trials
+                .iter()
+                .filter(|trial| trial.outcome == Outcome::Passed)
+                .count();
+            let _ = writeln!(
+                out,
+                "    {passed} of {} trials passed, {} needed",
+                trials.len(),
+                record.passes_needed
+            );
             spread_lines(&mut out, trials, style);
             // One trial of each kind of failure is enough to see what is wrong.
             for wanted in [Outcome::Errored, Outcome::Failed] {
@@ -78,29 +98,61 @@ pub(crate) fn test_block(record: &TestRecord, style: Style) -> String {
 
 fn trial_lines(out: &mut String, trial: &TrialRecord, style: Style) {
     if let Some(error) = &trial.error {
-        let _ = writeln!(out, "    {} {}", style.outcome(Outcome::Errored, "! error"), indented(&clean(error), "      "));
+        let _ = writeln!(
+            out,
+            "    {} {}",
+            style.outcome(Outcome::Errored, "! error"),
+            indented(&clean(error), "      ")
+        );
     }
-    let width = trial.measurements.iter().map(|m| clean(&m.title()).chars().count()).max().unwrap_or_default();
+    let width = trial
+        .measurements
+        .iter()
+        .map(|m| clean(&m.title()).chars().count())
+        .max()
+        .unwrap_or_default();
     for measurement in &trial.measurements {
         measurement_lines(out, trial, measurement, width, style);
     }
-    let failed = trial.measurements.iter().any(|m| matches!(m.outcome, Outcome::Failed | Outcome::Errored));
+    let failed = trial
+        .measurements
+        .iter()
+        .any(|m| matches!(m.outcome, Outcome::Failed | Outcome::Errored));
     if trial.error.is_none() && (failed || style.all) {
         for case in &trial.cases {
             for key in ["input", "output", "expected"] {
-                if let Some(text) = case.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()) {
-                    let _ = writeln!(out, "      {} {}", style.dim(&format!("{key:<8}")), quoted(text, SHOWN));
+                if let Some(text) = case
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .filter(|text| !text.is_empty())
+                {
+                    let _ = writeln!(
+                        out,
+                        "      {} {}",
+                        style.dim(&format!("{key:<8}")),
+                        quoted(text, SHOWN)
+                    );
                 }
             }
         }
     }
     if trial.stages.1 > 0 {
         let (replayed, all) = trial.stages;
-        let _ = writeln!(out, "      {}", style.dim(&format!("{replayed} of {all} stages replayed")));
+        let _ = writeln!(
+            out,
+            "      {}",
+            style.dim(&format!("{replayed} of {all} stages replayed"))
+        );
     }
 }
 
-fn measurement_lines(out: &mut String, trial: &TrialRecord, m: &MeasurementRecord, width: usize, style: Style) {
+fn measurement_lines(
+    out: &mut String,
+    trial: &TrialRecord,
+    m: &MeasurementRecord,
+    width: usize,
+    style: Style,
+) {
     let score = match (m.score, m.outcome) {
         (Some(score), _) => format!("{score:.2}"),
         (None, Outcome::Skipped) => "skip".to_string(),
@@ -108,11 +160,21 @@ fn measurement_lines(out: &mut String, trial: &TrialRecord, m: &MeasurementRecor
     };
     let title = clean(&m.title());
     let pad = width.saturating_sub(title.chars().count());
-    let _ = write!(out, "    {} {title}{:pad$}  {score:<5}", style.outcome(m.outcome, mark(m.outcome)), "");
+    let _ = write!(
+        out,
+        "    {} {title}{:pad$}  {score:<5}",
+        style.outcome(m.outcome, mark(m.outcome)),
+        ""
+    );
     if m.score.is_some() {
         let _ = write!(out, " {}", m.bar);
         if let Some(quantity) = &m.quantity {
-            let _ = write!(out, "  {} {}", trimmed(quantity.value), clean(&quantity.unit));
+            let _ = write!(
+                out,
+                "  {} {}",
+                trimmed(quantity.value),
+                clean(&quantity.unit)
+            );
         }
         if m.report_only {
             out.push_str("  report only");
@@ -134,7 +196,13 @@ fn measurement_lines(out: &mut String, trial: &TrialRecord, m: &MeasurementRecor
             let _ = writeln!(out, "        {}", indented(&clean(exhibit), "        "));
         }
         if let Some(span) = m.span.and_then(|index| trial.spans.get(index)) {
-            let _ = writeln!(out, "      {} {} → {}", style.dim(&format!("{:<8}", clean(&span.name))), quoted(&span.input_text(), SHOWN), quoted(&span.output_text(), SHOWN));
+            let _ = writeln!(
+                out,
+                "      {} {} → {}",
+                style.dim(&format!("{:<8}", clean(&span.name))),
+                quoted(&span.input_text(), SHOWN),
+                quoted(&span.output_text(), SHOWN)
+            );
         }
         for (name, value) in &m.details {
             detail_lines(out, name, value, style);
@@ -145,8 +213,18 @@ fn measurement_lines(out: &mut String, trial: &TrialRecord, m: &MeasurementRecor
     }
     if style.all {
         for (prompt, reply) in &m.exchanges {
-            let _ = writeln!(out, "      {}\n        {}", style.dim("prompt"), indented(&clean(prompt), "        "));
-            let _ = writeln!(out, "      {}\n        {}", style.dim("reply"), indented(&clean(reply), "        "));
+            let _ = writeln!(
+                out,
+                "      {}\n        {}",
+                style.dim("prompt"),
+                indented(&clean(prompt), "        ")
+            );
+            let _ = writeln!(
+                out,
+                "      {}\n        {}",
+                style.dim("reply"),
+                indented(&clean(reply), "        ")
+            );
         }
     }
 }
@@ -158,19 +236,41 @@ fn detail_lines(out: &mut String, name: &str, value: &Value, style: Style) {
         Value::String(text) => clean(text),
         Value::Object(fields) => {
             let fields = fields.iter().filter(|(_, value)| !value.is_null());
-            fields.map(|(key, value)| format!("{key}: {}", value.as_str().map_or_else(|| value.to_string(), clean))).collect::<Vec<_>>().join(" · ")
+            fields
+                .map(|(key, value)| {
+                    format!(
+                        "{key}: {}",
+                        value.as_str().map_or_else(|| value.to_string(), clean)
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join(" · ")
         }
         other => clean(&other.to_string()),
     };
     match value {
         Value::Array(items) => {
             for (at, item) in items.iter().enumerate() {
-                let label = if at == 0 { label.clone() } else { " ".repeat(label.chars().count()) };
-                let _ = writeln!(out, "      {} {}", style.dim(&label), indented(&one(item), "               "));
+                let label = if at == 0 {
+                    label.clone()
+                } else {
+                    " ".repeat(label.chars().count())
+                };
+                let _ = writeln!(
+                    out,
+                    "      {} {}",
+                    style.dim(&label),
+                    indented(&one(item), "               ")
+                );
             }
         }
         other => {
-            let _ = writeln!(out, "      {} {}", style.dim(&label), indented(&one(other), "               "));
+            let _ = writeln!(
+                out,
+                "      {} {}",
+                style.dim(&label),
+                indented(&one(other), "               ")
+            );
         }
     }
 }
@@ -184,42 +284,99 @@ fn spread_lines(out: &mut String, trials: &[TrialRecord], style: Style) {
         }
     }
     for title in titles {
-        let all: Vec<_> = trials.iter().flat_map(|trial| &trial.measurements).filter(|m| m.title() == title).collect();
+        let all: Vec<_> = trials
+            .iter()
+            .flat_map(|trial| &trial.measurements)
+            .filter(|m| m.title() == title)
+            .collect();
         let scores: Vec<f64> = all.iter().filter_map(|m| m.score).collect();
-        let worst = all.iter().map(|m| m.outcome).max().unwrap_or(Outcome::Skipped);
+        let worst = all
+            .iter()
+            .map(|m| m.outcome)
+            .max()
+            .unwrap_or(Outcome::Skipped);
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        let (low, high) = scores.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), s| (low.min(*s), high.max(*s)));
-        let shown = if scores.is_empty() { "no score".to_string() } else { format!("mean {mean:.2}, {low:.2} to {high:.2}") };
+        let (low, high) = scores
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), s| {
+                (low.min(*s), high.max(*s))
+            });
+        let shown = if scores.is_empty() {
+            "no score".to_string()
+        } else {
+            format!("mean {mean:.2}, {low:.2} to {high:.2}")
+        };
         let bar = all.first().map(|m| m.bar.to_string()).unwrap_or_default();
-        let _ = writeln!(out, "    {} {}  {shown}  {bar}", style.outcome(worst, mark(worst)), clean(&title));
+        let _ = writeln!(
+            out,
+            "    {} {}  {shown}  {bar}",
+            style.outcome(worst, mark(worst)),
+            clean(&title)
+        );
     }
 }
 
 fn trimmed(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 /// The block of a dataset that is one test: its rows by outcome, and the failing ones.
 pub(crate) fn group_block(group: &GroupRecord, rows: &[TestRecord], style: Style) -> String {
     let mut out = String::new();
     let count: usize = group.rows.values().sum();
-    let order = [Outcome::Passed, Outcome::Failed, Outcome::Errored, Outcome::Skipped].map(Outcome::as_str);
-    let counts = order.iter().filter_map(|outcome| group.rows.get(*outcome).map(|count| format!("{count} {outcome}"))).collect::<Vec<_>>().join(", ");
-    let _ = write!(out, "  {} {}: {count} rows", style.bold(&clean(&group.test)), style.dim(&format!("{}:{}", group.file, group.line)));
+    let order = [
+        Outcome::Passed,
+        Outcome::Failed,
+        Outcome::Errored,
+        Outcome::Skipped,
+    ]
+    .map(Outcome::as_str);
+    let counts = order
+        .iter()
+        .filter_map(|outcome| {
+            group
+                .rows
+                .get(*outcome)
+                .map(|count| format!("{count} {outcome}"))
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let _ = write!(
+        out,
+        "  {} {}: {count} rows",
+        style.bold(&clean(&group.test)),
+        style.dim(&format!("{}:{}", group.file, group.line))
+    );
     if count > 0 {
         let _ = write!(out, ", {counts}");
     }
     let _ = writeln!(out, "; at least {:.0}% must pass", group.pass_rate * 100.0);
     if let Some(error) = &group.error {
-        let _ = writeln!(out, "    {} {}", style.outcome(Outcome::Errored, "! error"), indented(&clean(error), "      "));
+        let _ = writeln!(
+            out,
+            "    {} {}",
+            style.outcome(Outcome::Errored, "! error"),
+            indented(&clean(error), "      ")
+        );
     }
-    let failing: Vec<_> = rows.iter().filter(|row| style.all || row.outcome != Outcome::Passed).collect();
+    let failing: Vec<_> = rows
+        .iter()
+        .filter(|row| style.all || row.outcome != Outcome::Passed)
+        .collect();
     for row in failing.iter().take(ROWS_SHOWN) {
         out.push('\n');
         out.push_str(&test_block(row, style));
     }
     if failing.len() > ROWS_SHOWN {
-        let _ = writeln!(out, "\n  … and {} more rows, all in report.json", failing.len() - ROWS_SHOWN);
+        let _ = writeln!(
+            out,
+            "\n  … and {} more rows, all in report.json",
+            failing.len() - ROWS_SHOWN
+        );
     }
     out
 }

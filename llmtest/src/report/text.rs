@@ -2,7 +2,8 @@
 
 /// Characters that could move the cursor, change colours, reorder or hide text.
 pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text with every unsafe character but line breaks and tabs written as an escape.
@@ -26,7 +27,11 @@ pub(super) fn quoted(text: &str, most: usize) -> String {
     let count = text.chars().count();
     let shown: String = text.chars().take(most).collect();
     let one_line = clean(&shown).replace('\n', "\\n").replace('\t', "\\t");
-    if count > most { format!("\"{one_line}…\" ({count} characters)") } else { format!("\"{one_line}\"") }
+    if count > most {
+        format!("\"{one_line}…\" ({count} characters)")
+    } else {
+        format!("\"{one_line}\"")
+    }
 }
 
 /// Puts `indent` before every line but the first.

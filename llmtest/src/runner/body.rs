@@ -21,14 +21,26 @@ pub(crate) enum Place {
 }
 
 /// Runs the body with a time limit. `Err` is why it did not return checks.
-pub(super) async fn run_body(entry: &TestEntry, row: Row, context: &Arc<CaseContext>, limit: Duration, place: Place) -> Result<Produced, String> {
+pub(super) async fn run_body(
+    entry: &TestEntry,
+    row: Row,
+    context: &Arc<CaseContext>,
+    limit: Duration,
+    place: Place,
+) -> Result<Produced, String> {
     let outcome = match (&entry.body, place) {
         (Body::Async(body), Place::Runtime) => {
             let task = runtime::bodies().spawn(observe::scope(context.clone(), call(*body, row)));
             let abort = task.abort_handle();
             let ended = tokio::time::timeout(limit, task).await;
             abort.abort();
-            ended.map(|joined| joined.map_err(|error| error.try_into_panic().unwrap_or_else(|error| Box::new(error.to_string()))))
+            ended.map(|joined| {
+                joined.map_err(|error| {
+                    error
+                        .try_into_panic()
+                        .unwrap_or_else(|error| Box::new(error.to_string()))
+                })
+            })
         }
         (Body::Async(body), Place::Thread) => {
             let body = *body;
@@ -67,12 +79,17 @@ pub(super) async fn run_body(entry: &TestEntry, row: Row, context: &Arc<CaseCont
 }
 
 /// The call itself is inside the future, so that a panic before the first await is caught as well.
-async fn call(body: fn(Row) -> std::pin::Pin<Box<dyn Future<Output = Produced> + Send>>, row: Row) -> Produced {
+async fn call(
+    body: fn(Row) -> std::pin::Pin<Box<dyn Future<Output = Produced> + Send>>,
+    row: Row,
+) -> Produced {
     body(row).await
 }
 
 fn panic_text(payload: &(dyn Any + Send), context: &CaseContext) -> String {
-    let text = context.take_panic().unwrap_or_else(|| payload_text(payload).to_string());
+    let text = context
+        .take_panic()
+        .unwrap_or_else(|| payload_text(payload).to_string());
     format!("the test panicked: {text}")
 }
 
@@ -86,13 +103,20 @@ async fn on_thread(
 ) -> Result<Caught, tokio::time::error::Elapsed> {
     let (done, ended) = oneshot::channel();
     let (cancel, cancelled) = oneshot::channel();
-    let spawned = std::thread::Builder::new().name("llmtest".to_string()).spawn(move || {
-        let _ = done.send(catch_unwind(AssertUnwindSafe(|| work(context, cancelled))));
-    });
+    let spawned = std::thread::Builder::new()
+        .name("llmtest".to_string())
+        .spawn(move || {
+            let _ = done.send(catch_unwind(AssertUnwindSafe(|| work(context, cancelled))));
+        });
     if let Err(error) = spawned {
-        return Ok(Ok(Err(format!("no thread for the test: {error}\nhint: lower LLMTEST_CONCURRENCY").into())));
+        return Ok(Ok(Err(format!(
+            "no thread for the test: {error}\nhint: lower LLMTEST_CONCURRENCY"
+        )
+        .into())));
     }
     let ended = tokio::time::timeout(limit, ended).await;
     drop(cancel);
-    ended.map(|received| received.unwrap_or_else(|_| Ok(Err("the thread of the test ended without a result".into()))))
+    ended.map(|received| {
+        received.unwrap_or_else(|_| Ok(Err("the thread of the test ended without a result".into())))
+    })
 }

@@ -24,27 +24,51 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn plain(entry: &'static TestEntry) -> Self {
-        Self { entry, row: None, id: None, position: 0, broken: None }
+        Self {
+            entry,
+            row: None,
+            id: None,
+            position: 0,
+            broken: None,
+        }
     }
 
-    pub(crate) fn row(entry: &'static TestEntry, position: usize, id: String, row: Result<RowValue, DatasetError>) -> Self {
+    pub(crate) fn row(
+        entry: &'static TestEntry,
+        position: usize,
+        id: String,
+        row: Result<RowValue, DatasetError>,
+    ) -> Self {
         let (row, broken) = match row {
             Ok(row) => (Some(row), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        Self { entry, row, id: Some(id), position, broken }
+        Self {
+            entry,
+            row,
+            id: Some(id),
+            position,
+            broken,
+        }
     }
 
     /// A case that only says what is wrong.
     pub(crate) fn broken(entry: &'static TestEntry, why: String) -> Self {
-        Self { broken: Some(why), ..Self::plain(entry) }
+        Self {
+            broken: Some(why),
+            ..Self::plain(entry)
+        }
     }
 }
 
 /// Runs all trials of a case, each when there is a free place. Always comes back with a record.
 pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> TestRecord {
     let entry = case.entry;
-    let trials = if case.broken.is_some() { 1 } else { entry.trials };
+    let trials = if case.broken.is_some() {
+        1
+    } else {
+        entry.trials
+    };
     let tasks: Vec<_> = (0..trials)
         .map(|trial| {
             let (row, broken) = (case.row.clone(), case.broken.clone());
@@ -59,7 +83,10 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
         .collect();
     let mut ended = Vec::with_capacity(tasks.len());
     for task in tasks {
-        ended.push(task.await.unwrap_or_else(|error| errored(format!("the runner failed: {error}"))));
+        ended.push(
+            task.await
+                .unwrap_or_else(|error| errored(format!("the runner failed: {error}"))),
+        );
     }
     let needed = entry.passes.unwrap_or(entry.trials).min(trials);
     TestRecord {
@@ -80,13 +107,30 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
 }
 
 fn errored(why: String) -> TrialRecord {
-    TrialRecord { outcome: Outcome::Errored, error: Some(why), cases: Vec::new(), measurements: Vec::new(), spans: Vec::new(), stages: (0, 0), duration: 0.0 }
+    TrialRecord {
+        outcome: Outcome::Errored,
+        error: Some(why),
+        cases: Vec::new(),
+        measurements: Vec::new(),
+        spans: Vec::new(),
+        stages: (0, 0),
+        duration: 0.0,
+    }
 }
 
-async fn run_trial(run: &'static Run, entry: &'static TestEntry, row: Option<RowValue>, trial: u32, place: Place) -> TrialRecord {
+async fn run_trial(
+    run: &'static Run,
+    entry: &'static TestEntry,
+    row: Option<RowValue>,
+    trial: u32,
+    place: Place,
+) -> TrialRecord {
     let started = Instant::now();
     let limit = run.timeout(entry.timeout);
-    let stages = run.recordings.clone().map(|recordings| recordings as Arc<dyn Stages>);
+    let stages = run
+        .recordings
+        .clone()
+        .map(|recordings| recordings as Arc<dyn Stages>);
     let context = CaseContext::new(trial, stages);
     let produced = run_body(entry, row, &context, limit, place).await;
     let trace = Arc::new(trace(context.finish()));
@@ -102,7 +146,9 @@ async fn run_trial(run: &'static Run, entry: &'static TestEntry, row: Option<Row
     };
     let checks = match produced.map(|produced| produced.map_err(|error| error_chain(&*error))) {
         Ok(Ok(checks)) => checks,
-        Ok(Err(why)) | Err(why) => return finished(Outcome::Errored, Some(why), Vec::new(), Vec::new()),
+        Ok(Err(why)) | Err(why) => {
+            return finished(Outcome::Errored, Some(why), Vec::new(), Vec::new());
+        }
     };
     if checks.is_empty() {
         let why = "the test returned no check\nhint: return at least one; a test that checks nothing cannot fail".to_string();
@@ -121,7 +167,10 @@ fn over_measurements(measurements: &[MeasurementRecord]) -> Outcome {
     if measurements.iter().all(|m| m.outcome == Outcome::Skipped) {
         return Outcome::Errored;
     }
-    let deciding = measurements.iter().filter(|m| !m.report_only).map(|m| m.outcome);
+    let deciding = measurements
+        .iter()
+        .filter(|m| !m.report_only)
+        .map(|m| m.outcome);
     match deciding.max() {
         None | Some(Outcome::Skipped) => Outcome::Passed,
         Some(worst) => worst,
@@ -130,7 +179,12 @@ fn over_measurements(measurements: &[MeasurementRecord]) -> Outcome {
 
 /// Passed when enough trials passed; else Errored when errors alone kept it from passing, else Failed.
 fn over_trials(trials: &[TrialRecord], needed: u32) -> Outcome {
-    let count = |outcome| trials.iter().filter(|trial| trial.outcome == outcome).count();
+    let count = |outcome| {
+        trials
+            .iter()
+            .filter(|trial| trial.outcome == outcome)
+            .count()
+    };
     let needed = needed as usize;
     if count(Outcome::Passed) >= needed {
         Outcome::Passed

@@ -1,9 +1,12 @@
 //! Measures the expectations of one check, all at once.
 
 use super::run::{Run, payload_text};
-use crate::{observe, runtime};
 use crate::report::{MeasurementRecord, Outcome};
-use llmtest_metrics::{Asker, AskLog, BoxError, Check, EvalCx, Expectation, Metric, NotApplicable, Score, Span, SpanKind, TestCase, ToolCall, Trace};
+use crate::{observe, runtime};
+use llmtest_metrics::{
+    AskLog, Asker, BoxError, Check, EvalCx, Expectation, Metric, NotApplicable, Score, Span,
+    SpanKind, TestCase, ToolCall, Trace,
+};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +25,14 @@ use tokio::task::JoinHandle;
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
     let run = super::run();
-    let asker = Asker::new(run.judge(metric.adjustments().judge.as_ref()), run.memo.clone(), 0);
-    let score = metric.measure(&EvalCx::new(case, &Trace::default(), None, &asker)).await;
+    let asker = Asker::new(
+        run.judge(metric.adjustments().judge.as_ref()),
+        run.memo.clone(),
+        0,
+    );
+    let score = metric
+        .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
+        .await;
     run.settle_recordings();
     score?.checked()
 }
@@ -42,14 +51,23 @@ struct Target {
 }
 
 /// Measures everything that the checks expect. The records come in the order of the source, whatever ends first.
-pub(super) async fn measure_all(run: &'static Run, checks: Vec<Check>, trace: Arc<Trace>, trial: u32, limit: Duration) -> (Vec<Value>, Vec<MeasurementRecord>) {
+pub(super) async fn measure_all(
+    run: &'static Run,
+    checks: Vec<Check>,
+    trace: Arc<Trace>,
+    trial: u32,
+    limit: Duration,
+) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let mut cases = Vec::with_capacity(checks.len());
     let mut tasks = Vec::new();
     for (index, check) in checks.into_iter().enumerate() {
         let (case, expectations) = check.into_parts();
         let case = Arc::new(with_trace(case, &trace));
         cases.push(serde_json::to_value(&*case).unwrap_or_default());
-        for planned in expectations.into_iter().flat_map(|expectation| plan(expectation, &case, &trace)) {
+        for planned in expectations
+            .into_iter()
+            .flat_map(|expectation| plan(expectation, &case, &trace))
+        {
             let trace = trace.clone();
             let shown = planned.about();
             let task = runtime::bodies().spawn(measure_one(run, planned, trace, trial));
@@ -59,11 +77,17 @@ pub(super) async fn measure_all(run: &'static Run, checks: Vec<Check>, trace: Ar
     let mut seen: HashMap<(Option<String>, String, Option<String>), u32> = HashMap::new();
     let mut records = Vec::with_capacity(tasks.len());
     for (case, shown, task) in tasks {
-        let mut record = with_patience(run, limit, task)
-            .await
-            .unwrap_or_else(|why| shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false));
+        let mut record = with_patience(run, limit, task).await.unwrap_or_else(|why| {
+            shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
+        });
         record.case = case;
-        let nth = seen.entry((record.component.clone(), record.metric.clone(), record.label.clone())).or_default();
+        let nth = seen
+            .entry((
+                record.component.clone(),
+                record.metric.clone(),
+                record.label.clone(),
+            ))
+            .or_default();
         *nth += 1;
         record.nth = *nth;
         records.push(record);
@@ -81,12 +105,22 @@ struct About {
 
 impl Planned {
     fn about(&self) -> About {
-        About { expectation: self.expectation.clone(), component: self.component.clone(), span: self.span }
+        About {
+            expectation: self.expectation.clone(),
+            component: self.component.clone(),
+            span: self.span,
+        }
     }
 }
 
 impl About {
-    fn record(&self, score: crate::Result<Score>, log: AskLog, duration: Duration, show_all: bool) -> MeasurementRecord {
+    fn record(
+        &self,
+        score: crate::Result<Score>,
+        log: AskLog,
+        duration: Duration,
+        show_all: bool,
+    ) -> MeasurementRecord {
         let adjustments = self.expectation.adjustments();
         let bar = self.expectation.bar();
         let mut record = MeasurementRecord {
@@ -114,11 +148,19 @@ impl About {
             duration: duration.as_secs_f64(),
         };
         if show_all {
-            record.exchanges = log.exchanges.iter().map(|(prompt, reply)| (prompt.text(), reply.clone())).collect();
+            record.exchanges = log
+                .exchanges
+                .iter()
+                .map(|(prompt, reply)| (prompt.text(), reply.clone()))
+                .collect();
         }
         match score {
             Ok(score) => {
-                record.outcome = if bar.is_met_by(score.value) { Outcome::Passed } else { Outcome::Failed };
+                record.outcome = if bar.is_met_by(score.value) {
+                    Outcome::Passed
+                } else {
+                    Outcome::Failed
+                };
                 record.score = Some(score.value);
                 record.reason = score.reason;
                 record.quantity = score.quantity;
@@ -151,7 +193,12 @@ pub(super) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-async fn measure_one(run: &'static Run, planned: Planned, trace: Arc<Trace>, trial: u32) -> MeasurementRecord {
+async fn measure_one(
+    run: &'static Run,
+    planned: Planned,
+    trace: Arc<Trace>,
+    trial: u32,
+) -> MeasurementRecord {
     let about = planned.about();
     let show_all = run.style.all;
     let target = match planned.target {
@@ -159,7 +206,11 @@ async fn measure_one(run: &'static Run, planned: Planned, trace: Arc<Trace>, tri
         Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, show_all),
     };
     let adjustments = planned.expectation.adjustments();
-    let asker = Asker::new(run.judge(adjustments.judge.as_ref()), run.memo.clone(), trial);
+    let asker = Asker::new(
+        run.judge(adjustments.judge.as_ref()),
+        run.memo.clone(),
+        trial,
+    );
     let started = Instant::now();
     let span: Option<&Span> = target.span.and_then(|index| trace.spans.get(index));
     let cx = EvalCx::new(&target.case, &trace, span, &asker);
@@ -172,14 +223,25 @@ async fn measure_one(run: &'static Run, planned: Planned, trace: Arc<Trace>, tri
 
 /// A metric that does nothing for the time limit is given up. Waiting for a judge that answers others meanwhile is not
 /// doing nothing: a slow judge with a long queue is no error.
-async fn with_patience<T>(run: &Run, limit: Duration, mut task: JoinHandle<T>) -> Result<T, String> {
-    let answered = || run.judges.as_ref().map_or(0, crate::judge::Judges::answered);
+async fn with_patience<T>(
+    run: &Run,
+    limit: Duration,
+    mut task: JoinHandle<T>,
+) -> Result<T, String> {
+    let answered = || {
+        run.judges
+            .as_ref()
+            .map_or(0, crate::judge::Judges::answered)
+    };
     loop {
         let before = answered();
         match tokio::time::timeout(limit, &mut task).await {
             Ok(Ok(ended)) => return Ok(ended),
             Ok(Err(error)) => {
-                return Err(error.try_into_panic().map_or_else(|error| error.to_string(), |payload| format!("the metric panicked: {}", payload_text(&*payload))));
+                return Err(error.try_into_panic().map_or_else(
+                    |error| error.to_string(),
+                    |payload| format!("the metric panicked: {}", payload_text(&*payload)),
+                ));
             }
             Err(_) if answered() != before => {}
             Err(_) => {
@@ -195,23 +257,46 @@ async fn with_patience<T>(run: &Run, limit: Duration, mut task: JoinHandle<T>) -
 /// The cases that one expectation is about: the case itself, or one for every chosen span.
 fn plan(expectation: Expectation, case: &Arc<TestCase>, trace: &Trace) -> Vec<Planned> {
     let Some(spans) = expectation.spans() else {
-        let target = Ok(Target { case: case.clone(), span: None });
-        return vec![Planned { expectation, target, component: None, span: None }];
+        let target = Ok(Target {
+            case: case.clone(),
+            span: None,
+        });
+        return vec![Planned {
+            expectation,
+            target,
+            component: None,
+            span: None,
+        }];
     };
     match spans.select(trace) {
         Ok(chosen) => chosen
             .into_iter()
             .map(|(index, span)| {
                 let target = match &span.error {
-                    None => Ok(Target { case: Arc::new(component_case(case, trace, index, span)), span: Some(index) }),
-                    Some(error) => Err(format!("the component `{}` failed: {error}", span.name).into()),
+                    None => Ok(Target {
+                        case: Arc::new(component_case(case, trace, index, span)),
+                        span: Some(index),
+                    }),
+                    Some(error) => {
+                        Err(format!("the component `{}` failed: {error}", span.name).into())
+                    }
                 };
-                Planned { expectation: expectation.clone(), target, component: Some(span.name.clone()), span: Some(index) }
+                Planned {
+                    expectation: expectation.clone(),
+                    target,
+                    component: Some(span.name.clone()),
+                    span: Some(index),
+                }
             })
             .collect(),
         Err(error) => {
             let component = Some(spans.to_string().trim_matches('`').to_string());
-            vec![Planned { expectation, target: Err(error), component, span: None }]
+            vec![Planned {
+                expectation,
+                target: Err(error),
+                component,
+                span: None,
+            }]
         }
     }
 }
@@ -219,7 +304,10 @@ fn plan(expectation: Expectation, case: &Arc<TestCase>, trace: &Trace) -> Vec<Pl
 /// What retrievers found feeds `retrieved`, and tool calls feed `tools`, unless the case sets them.
 fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
     if case.retrieved.is_empty() {
-        case.retrieved = trace.of_kind(SpanKind::Retriever).flat_map(|span| passages(&span.output)).collect();
+        case.retrieved = trace
+            .of_kind(SpanKind::Retriever)
+            .flat_map(|span| passages(&span.output))
+            .collect();
     }
     if case.tools.is_empty() {
         case.tools = trace.of_kind(SpanKind::Tool).map(tool_call).collect();
@@ -230,8 +318,15 @@ fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
 /// The case of a component: its arguments, its result, what it retrieved and called itself, and what the golden expects.
 fn component_case(case: &TestCase, trace: &Trace, index: usize, span: &Span) -> TestCase {
     let below = |kind: SpanKind| {
-        let own = move |(at, candidate): &(usize, &Span)| candidate.kind == kind && (*at == index || is_below(trace, *at, index));
-        trace.spans.iter().enumerate().filter(own).map(|(_, span)| span)
+        let own = move |(at, candidate): &(usize, &Span)| {
+            candidate.kind == kind && (*at == index || is_below(trace, *at, index))
+        };
+        trace
+            .spans
+            .iter()
+            .enumerate()
+            .filter(own)
+            .map(|(_, span)| span)
     };
     let expected = case.components.get(&span.name).cloned().unwrap_or_default();
     let mut part = TestCase::new(span.input_text(), span.output_text())
@@ -259,7 +354,9 @@ fn passages(output: &Value) -> Vec<String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Object(fields) => {
-            let named = ["text", "content", "page_content", "passage", "body"].iter().find_map(|key| fields.get(*key)?.as_str());
+            let named = ["text", "content", "page_content", "passage", "body"]
+                .iter()
+                .find_map(|key| fields.get(*key)?.as_str());
             named.map_or_else(|| value.to_string(), str::to_string)
         }
         other => other.to_string(),
@@ -272,7 +369,9 @@ fn passages(output: &Value) -> Vec<String> {
 }
 
 fn tool_call(span: &Span) -> ToolCall {
-    ToolCall::new(&span.name).arguments(span.input.clone()).output(span.output.clone())
+    ToolCall::new(&span.name)
+        .arguments(span.input.clone())
+        .output(span.output.clone())
 }
 
 /// The finished spans as the vocabulary has them.
@@ -285,9 +384,16 @@ pub(super) fn trace(spans: Vec<observe::RawSpan>) -> Trace {
         span.start = raw.start.as_secs_f64();
         span.duration = raw.duration.as_secs_f64();
         span.error = raw.error;
-        span.usage = raw.usage.map(|(prompt_tokens, completion_tokens)| llmtest_metrics::Usage { prompt_tokens, completion_tokens });
+        span.usage = raw.usage.map(
+            |(prompt_tokens, completion_tokens)| llmtest_metrics::Usage {
+                prompt_tokens,
+                completion_tokens,
+            },
+        );
         span.replayed = raw.replayed;
         span
     };
-    Trace { spans: spans.into_iter().map(convert).collect() }
+    Trace {
+        spans: spans.into_iter().map(convert).collect(),
+    }
 }

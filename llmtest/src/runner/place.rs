@@ -9,31 +9,52 @@ pub(crate) fn report_root(config: Option<&Config>) -> PathBuf {
         return dir;
     }
     let exe = std::env::current_exe().unwrap_or_default();
-    target_folder(&exe).unwrap_or_else(|| PathBuf::from("target")).join("llmtest")
+    target_folder(&exe)
+        .unwrap_or_else(|| PathBuf::from("target"))
+        .join("llmtest")
 }
 
 /// Cargo marks its target folder for backup tools; without the mark it is the folder above the profile's.
 fn target_folder(exe: &Path) -> Option<PathBuf> {
-    let marked = exe.ancestors().skip(1).find(|folder| folder.join("CACHEDIR.TAG").is_file() || folder.join(".rustc_info.json").is_file());
-    let above = exe.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "deps")).and_then(|deps| deps.parent()?.parent());
+    let marked = exe.ancestors().skip(1).find(|folder| {
+        folder.join("CACHEDIR.TAG").is_file() || folder.join(".rustc_info.json").is_file()
+    });
+    let above = exe
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "deps"))
+        .and_then(|deps| deps.parent()?.parent());
     marked.or(above).map(Path::to_path_buf)
 }
 
 /// The test binary's name without cargo's hash.
 pub(crate) fn binary_name() -> String {
     let exe = std::env::current_exe().unwrap_or_default();
-    let stem = exe.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = exe
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
     match stem.rsplit_once('-') {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => name.to_string(),
+        Some((name, hash))
+            if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            name.to_string()
+        }
         _ => stem,
     }
 }
 
 /// The run's id: as configured, else nextest's, else one for all children of one cargo, else one for this process.
 pub(crate) fn run_id(config: Option<&Config>) -> String {
-    let given = config.and_then(|config| config.run_id.clone().or_else(|| config.nextest_run_id.clone()));
+    let given = config.and_then(|config| {
+        config
+            .run_id
+            .clone()
+            .or_else(|| config.nextest_run_id.clone())
+    });
     given.or_else(cargo_parent).unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         format!("{}-{}", now.as_secs(), std::process::id())
     })
 }
@@ -53,10 +74,18 @@ fn cargo_parent() -> Option<String> {
 #[cfg(all(unix, not(target_os = "linux")))]
 fn cargo_parent() -> Option<String> {
     let parent = std::os::unix::process::parent_id();
-    let output = std::process::Command::new("ps").args(["-o", "lstart=,comm=", "-p", &parent.to_string()]).output().ok()?;
+    let output = std::process::Command::new("ps")
+        .args(["-o", "lstart=,comm=", "-p", &parent.to_string()])
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let text = text.trim();
-    text.ends_with("cargo").then(|| format!("cargo-{parent}-{}", llmtest_metrics::hash::short(text.as_bytes())))
+    text.ends_with("cargo").then(|| {
+        format!(
+            "cargo-{parent}-{}",
+            llmtest_metrics::hash::short(text.as_bytes())
+        )
+    })
 }
 
 #[cfg(not(unix))]
@@ -70,8 +99,13 @@ mod tests {
 
     #[test]
     fn the_target_folder_is_found_from_the_binary() {
-        let found = target_folder(Path::new("/nowhere/target/x86_64-unknown-linux-gnu/debug/deps/evals-0123456789abcdef"));
-        assert_eq!(found, Some(PathBuf::from("/nowhere/target/x86_64-unknown-linux-gnu")));
+        let found = target_folder(Path::new(
+            "/nowhere/target/x86_64-unknown-linux-gnu/debug/deps/evals-0123456789abcdef",
+        ));
+        assert_eq!(
+            found,
+            Some(PathBuf::from("/nowhere/target/x86_64-unknown-linux-gnu"))
+        );
         let own = std::env::current_exe().unwrap();
         assert!(target_folder(&own).unwrap().join("CACHEDIR.TAG").is_file());
     }

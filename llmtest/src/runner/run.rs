@@ -60,15 +60,23 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let known = config.as_ref().ok();
         let shards = Shards::new(report_root(known), run_id(known));
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
-        let judges = known.zip(recordings.clone()).map(|(config, recordings)| Judges::new(config, recordings));
-        let concurrency = harness.places.unwrap_or_else(|| known.map_or(64, |config| config.concurrency)).max(1);
+        let judges = known
+            .zip(recordings.clone())
+            .map(|(config, recordings)| Judges::new(config, recordings));
+        let concurrency = harness
+            .places
+            .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))
+            .max(1);
         Run {
             judges,
             recordings,
             memo: Arc::new(RunMemo::new(shards.folder().to_path_buf())),
             places: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
             binary: binary_name(),
-            style: Style { colour: harness.colour, all: known.is_some_and(|config| config.show_all) },
+            style: Style {
+                colour: harness.colour,
+                all: known.is_some_and(|config| config.show_all),
+            },
             started: Instant::now(),
             tally: Mutex::default(),
             groups: Mutex::default(),
@@ -86,14 +94,20 @@ impl Run {
             (Some(JudgeChoice::This(judge)), ..) => Ok(judge.clone()),
             (Some(choice), Some(judges), _) => judges.choose(choice),
             (None, Some(judges), _) => judges.standard(),
-            (_, None, Err(error)) => Err(JudgeError::new(JudgeErrorKind::Config, error.to_string())),
+            (_, None, Err(error)) => {
+                Err(JudgeError::new(JudgeErrorKind::Config, error.to_string()))
+            }
             (_, None, Ok(_)) => unreachable!("judges are made from every valid configuration"),
         }
     }
 
     /// The time limit of a body.
     pub(crate) fn timeout(&self, own: Option<Duration>) -> Duration {
-        own.unwrap_or_else(|| self.config.as_ref().map_or(Duration::from_secs(120), |config| config.timeout))
+        own.unwrap_or_else(|| {
+            self.config
+                .as_ref()
+                .map_or(Duration::from_secs(120), |config| config.timeout)
+        })
     }
 
     pub(crate) fn under_nextest(&self) -> bool {
@@ -106,12 +120,17 @@ impl Run {
 
     /// Whether `LLMTEST_TAGS` selects a test with these tags.
     pub(crate) fn selects(&self, tags: &[&str]) -> bool {
-        self.config.as_ref().map_or(true, |config| config.tags.is_empty() || config.tags.iter().any(|tag| tags.contains(&tag.as_str())))
+        self.config.as_ref().map_or(true, |config| {
+            config.tags.is_empty() || config.tags.iter().any(|tag| tags.contains(&tag.as_str()))
+        })
     }
 
     /// Adds a case to the record.
     pub(crate) fn record(&self, record: TestRecord) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(&record);
+        self.tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&record);
         if let Err(error) = self.shards.test(record) {
             self.note_trouble(&error.to_string());
         }
@@ -119,7 +138,10 @@ impl Run {
 
     /// Adds a dataset that is one test.
     pub(crate) fn record_group(&self, group: GroupRecord) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(group.clone());
+        self.groups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(group.clone());
         if let Err(error) = self.shards.group(group) {
             self.note_trouble(&error.to_string());
         }
@@ -127,16 +149,26 @@ impl Run {
 
     /// Counts tests that were not run.
     pub(crate) fn skipped(&self, count: usize) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).skip(count);
+        self.tally
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .skip(count);
     }
 
     fn note_trouble(&self, error: &str) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.to_string());
+        self.trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| error.to_string());
     }
 
     /// Sorts the recordings that were written.
     pub(crate) fn settle_recordings(&self) {
-        if let Some(Err(error)) = self.recordings.as_ref().map(|recordings| recordings.finish()) {
+        if let Some(Err(error)) = self
+            .recordings
+            .as_ref()
+            .map(|recordings| recordings.finish())
+        {
             self.note_trouble(&error.to_string());
         }
     }
@@ -156,16 +188,31 @@ impl Run {
         let mut out = String::new();
         if !tally.is_empty() {
             let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-            out = summary(&tally, &groups, self.started.elapsed(), report.as_deref(), self.style);
+            out = summary(
+                &tally,
+                &groups,
+                self.started.elapsed(),
+                report.as_deref(),
+                self.style,
+            );
         }
         if !lost.is_empty() {
-            let list = lost.iter().map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name))).collect::<Vec<_>>().join(", ");
+            let list = lost
+                .iter()
+                .map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name)))
+                .collect::<Vec<_>>()
+                .join(", ");
             out.push_str(&format!("unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`\n"));
         }
         if let Err(error) = &self.config {
             out.push_str(&format!("error: {error}\n"));
         }
-        if let Some(trouble) = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(trouble) = self
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
             out.push_str(&format!("error: {trouble}\n"));
         }
         out
@@ -188,9 +235,15 @@ fn install_panic_hook(libtest: bool) {
             return previous(info);
         };
         let message = payload_text(info.payload());
-        let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+        let place = info
+            .location()
+            .map(|place| format!(" at {}:{}", place.file(), place.line()))
+            .unwrap_or_default();
         case.set_panic(format!("{message}{place}"));
-        if libtest && std::backtrace::Backtrace::capture().status() == std::backtrace::BacktraceStatus::Captured {
+        if libtest
+            && std::backtrace::Backtrace::capture().status()
+                == std::backtrace::BacktraceStatus::Captured
+        {
             previous(info);
         }
     }));
@@ -198,5 +251,9 @@ fn install_panic_hook(libtest: bool) {
 
 /// The text of a panic's payload.
 pub(super) fn payload_text(payload: &(dyn std::any::Any + Send)) -> &str {
-    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a value that is not text")
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is not text")
 }
