@@ -79,24 +79,40 @@ pub(crate) fn rows(
         problem: "has no rows\nhint: add a row such as {\"id\": \"first\", \"input\": \"…\"}; a test over nothing proves nothing".to_string(),
     })?;
     let mut seen: HashMap<String, usize> = HashMap::new();
-    Ok(std::iter::once(first).chain(values).map(move |(line, value)| {
-        let wrong = |problem: String| DatasetError { path: path.clone(), line, problem };
-        let value = match value {
-            Ok(value) => value,
-            Err(problem) => return RowResult { id: format!("line-{line}"), row: Err(wrong(problem)) },
-        };
-        let id = escape_id(&row_id(&value));
-        match seen.get(&id) {
-            Some(first) => {
-                let problem = format!("the id `{id}` is already used on line {first}\nhint: ids name rows in reports and baselines; give each its own");
-                RowResult { id: format!("{id}#line-{line}"), row: Err(wrong(problem)) }
+    Ok(std::iter::once(first)
+        .chain(values)
+        .map(move |(line, value)| {
+            let wrong = |problem: String| DatasetError {
+                path: path.clone(),
+                line,
+                problem,
+            };
+            let value = match value {
+                Ok(value) => value,
+                Err(problem) => {
+                    return RowResult {
+                        id: format!("line-{line}"),
+                        row: Err(wrong(problem)),
+                    };
+                }
+            };
+            let id = escape_id(&row_id(&value));
+            if let Some(first) = seen.get(&id) {
+                let problem = format!(
+                    "the id `{id}` is already used on line {first}\n\
+                 hint: ids name rows in reports and baselines; give each its own"
+                );
+                return RowResult {
+                    id: format!("{id}#line-{line}"),
+                    row: Err(wrong(problem)),
+                };
             }
-            None => {
-                seen.insert(id.clone(), line);
-                RowResult { id: id.clone(), row: Ok(RowValue { id, value }) }
+            seen.insert(id.clone(), line);
+            RowResult {
+                id: id.clone(),
+                row: Ok(RowValue { id, value }),
             }
-        }
-    }))
+        }))
 }
 
 fn open(path: &Path) -> std::result::Result<Values, String> {

@@ -52,7 +52,7 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     if was_last(entry) {
         let summary = run.finish();
         if !run.under_nextest() {
-            run.tell(&format!("\n{summary}"));
+            Run::tell(&format!("\n{summary}"));
         }
     } else {
         run.settle_recordings();

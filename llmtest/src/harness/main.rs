@@ -199,7 +199,7 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
     let text = run.finish();
     if !run.under_nextest() {
         if json {
-            run.tell(&text);
+            Run::tell(&text);
         } else {
             let mut stdout = std::io::stdout().lock();
             let _ = stdout.write_all(text.as_bytes());
@@ -245,7 +245,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     let failed = !matches!(record.outcome, crate::report::Outcome::Passed);
                     let block = (failed || run.style.all).then(|| test_block(&record, run.style));
                     run.record(record);
-                    finish(run, failed, block)
+                    finish(failed, block)
                 }
                 Work::Group(dir) => {
                     let (group, rows) =
@@ -254,7 +254,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     let block =
                         (failed || run.style.all).then(|| group_block(&group, &rows, run.style));
                     run.record_group(group);
-                    finish(run, failed, block)
+                    finish(failed, block)
                 }
             };
             let _ = sender.send(ended);
@@ -264,7 +264,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
 }
 
 /// A failing test's block is mimic's message; a passing one's, where it is asked for, is kept for the end.
-fn finish(run: &Run, failed: bool, block: Option<String>) -> Ended {
+fn finish(failed: bool, block: Option<String>) -> Ended {
     let block = block.unwrap_or_default();
     if failed {
         return Err(Failed::from(block.trim_end()));
@@ -272,7 +272,7 @@ fn finish(run: &Run, failed: bool, block: Option<String>) -> Ended {
     if !block.is_empty() {
         static SHOWN: Mutex<()> = Mutex::new(());
         let _one = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        run.tell(&format!("{block}\n"));
+        Run::tell(&format!("{block}\n"));
     }
     Ok(Completion::Completed)
 }

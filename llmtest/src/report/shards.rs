@@ -145,11 +145,13 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     Ok(shards)
 }
 
+/// Where a case stands in the report: binary, file, line, test, the row's place and id.
+type CaseKey = (String, String, u32, String, usize, Option<String>);
+
 /// The report of these shards. Of several attempts at one case the last counts. A last line that was cut off, because its
 /// process was killed or is still writing, is left out.
 fn fold(shards: &[PathBuf], id: &str) -> Result<RunReport> {
-    let mut tests: BTreeMap<(String, String, u32, String, usize, Option<String>), TestRecord> =
-        BTreeMap::new();
+    let mut tests: BTreeMap<CaseKey, TestRecord> = BTreeMap::new();
     let mut groups: BTreeMap<(String, String), GroupRecord> = BTreeMap::new();
     let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
     for shard in shards {

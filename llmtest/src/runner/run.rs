@@ -9,6 +9,7 @@ use crate::recording::Recordings;
 use crate::report::{GroupRecord, Shards, Style, Tally, TestRecord, summary};
 use llmtest_metrics::{AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -169,7 +170,7 @@ impl Run {
             .as_ref()
             .map(|recordings| recordings.finish())
         {
-            self.note_trouble(&error.to_string());
+            self.note_trouble(&error);
         }
     }
 
@@ -202,10 +203,13 @@ impl Run {
                 .map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name)))
                 .collect::<Vec<_>>()
                 .join(", ");
-            out.push_str(&format!("unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`\n"));
+            let _ = writeln!(
+                out,
+                "unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`"
+            );
         }
         if let Err(error) = &self.config {
-            out.push_str(&format!("error: {error}\n"));
+            let _ = writeln!(out, "error: {error}");
         }
         if let Some(trouble) = self
             .trouble
@@ -213,13 +217,13 @@ impl Run {
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
         {
-            out.push_str(&format!("error: {trouble}\n"));
+            let _ = writeln!(out, "error: {trouble}");
         }
         out
     }
 
     /// Writes to the real standard error, past libtest's capture.
-    pub(crate) fn tell(&self, text: &str) {
+    pub(crate) fn tell(text: &str) {
         let mut stderr = std::io::stderr().lock();
         let _ = stderr.write_all(text.as_bytes());
         let _ = stderr.flush();
