@@ -11,23 +11,36 @@ const LEAST: f64 = 0.01;
 ///
 /// The place is found by joining the tokens and looking for the key, so that a code fence or a prefix that the server
 /// stripped from the text does not matter. Models that write a digit a token split `10` in two: the mass of a leading
-/// `1` is then shared between 1 and 10 by the alternatives of the second token, where there is one. `None` when there
-/// is no such place, no alternative counts, or the value takes more than two tokens.
-pub fn weighted(tokens: &[TokenLogprob], key: &str) -> Option<f64> {
+/// `1` is then shared between 1 and 10 by the alternatives of the second token, where there is one. Where another digit
+/// was written there is none, and a leading `1` counts as the nearer of 1 and 10, if `highest` is at least 10 and no
+/// alternative has two digits. `None` when there is no such place, no alternative counts, or the value takes more than
+/// two tokens.
+pub fn weighted(tokens: &[TokenLogprob], key: &str, highest: u32) -> Option<f64> {
     let (start, end) = locate(tokens, key)?;
     let digit_tokens: Vec<_> = tokens[start..end].iter().collect();
     if digit_tokens.len() > 2 {
         return None;
     }
     let first = digit_tokens.first()?;
+    let written = integer(&first.token)?;
+    let a_digit_a_token = alternatives(first)
+        .iter()
+        .filter_map(|(text, _)| integer(text))
+        .all(|value| value < 10);
+    let one_may_be_ten = highest >= 10 && a_digit_a_token && digit_tokens.len() == 1 && written > 5;
     let mut weights: Vec<(u32, f64)> = Vec::new();
     for (text, logprob) in alternatives(first) {
         let Some(value) = integer(&text) else {
             continue;
         };
+        let value = if one_may_be_ten && value == 1 {
+            10
+        } else {
+            value
+        };
         match digit_tokens.get(1) {
             // The second digit belongs to the alternative that was really written.
-            Some(second) if integer(&first.token) == Some(value) => {
+            Some(second) if written == value => {
                 let mut alone = 1.0;
                 for (next, next_logprob) in alternatives(second) {
                     let p = next_logprob.exp();
@@ -167,7 +180,7 @@ mod tests {
             plain("}"),
         ];
         let expected = (7.0 * 0.6 + 8.0 * 0.2) / 0.8;
-        assert!((weighted(&tokens, "score").unwrap() - expected).abs() < 1e-12);
+        assert!((weighted(&tokens, "score", 10).unwrap() - expected).abs() < 1e-12);
     }
 
     #[test]
@@ -177,7 +190,7 @@ mod tests {
             graded("4", &[("4", 1.0)]),
             plain(r#", "reason": "it wrote \"score\": 9"}"#),
         ];
-        assert!((weighted(&tokens, "score").unwrap() - 4.0).abs() < 1e-12);
+        assert!((weighted(&tokens, "score", 10).unwrap() - 4.0).abs() < 1e-12);
     }
 
     #[test]
@@ -186,19 +199,34 @@ mod tests {
             plain("{\"score\":"),
             graded("10", &[("10", 0.5), ("9", 0.5)]),
         ];
-        assert!((weighted(&one, "score").unwrap() - 9.5).abs() < 1e-12);
+        assert!((weighted(&one, "score", 10).unwrap() - 9.5).abs() < 1e-12);
         let two = [
             plain("{\"score\": "),
             graded("1", &[("1", 0.8), ("9", 0.2)]),
             graded("0", &[("0", 0.75), ("}", 0.25)]),
         ];
         let expected = (10.0 * 0.6 + 1.0 * 0.2 + 9.0 * 0.2) / 1.0;
-        assert!((weighted(&two, "score").unwrap() - expected).abs() < 1e-12);
+        assert!((weighted(&two, "score", 10).unwrap() - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_lone_leading_one_is_the_nearer_of_one_and_ten() {
+        let score = |written: &str, highest| {
+            let tokens = [
+                plain("{\"score\": "),
+                graded(written, &[(written, 0.5), ("1", 0.5)]),
+                plain("}"),
+            ];
+            weighted(&tokens, "score", highest).unwrap()
+        };
+        assert!((score("9", 10) - 9.5).abs() < 1e-12);
+        assert!((score("3", 10) - 2.0).abs() < 1e-12);
+        assert!((score("9", 9) - 5.0).abs() < 1e-12);
     }
 
     #[test]
     fn no_place_or_a_fraction_has_no_weighted_mean() {
-        assert_eq!(weighted(&[plain("{\"grade\": 7}")], "score"), None);
+        assert_eq!(weighted(&[plain("{\"grade\": 7}")], "score", 10), None);
         assert_eq!(
             weighted(
                 &[
@@ -206,7 +234,8 @@ mod tests {
                     graded("7", &[("7", 1.0)]),
                     plain(".5}")
                 ],
-                "score"
+                "score",
+                10
             ),
             None
         );
@@ -222,13 +251,13 @@ mod tests {
             plain("}"),
             plain("\n"),
         ];
-        let whole = weighted(&tokens, "score");
+        let whole = weighted(&tokens, "score", 10);
         let short = Reply::new("")
             .logprobs(tokens)
             .keep_alternatives_at(Some("score"))
             .logprobs
             .unwrap();
         assert_eq!(short.len(), 3);
-        assert_eq!(weighted(&short, "score"), whole);
+        assert_eq!(weighted(&short, "score", 10), whole);
     }
 }

@@ -65,7 +65,7 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
         let (group, rows) = run_rows(run, entry, dir, Place::Thread).await;
         let failed = group.outcome != Outcome::Passed;
         let block = if failed || run.style.all {
-            group_block(&group, &rows, run.style)
+            run.shown(group_block(&group, &rows, run.style))
         } else {
             String::new()
         };
@@ -76,7 +76,7 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
     let record = run_case(run, case, Place::Thread).await;
     let failed = record.outcome != Outcome::Passed;
     let block = if failed || run.style.all {
-        test_block(&record, run.style)
+        run.shown(test_block(&record, run.style))
     } else {
         String::new()
     };

@@ -243,7 +243,8 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                 Work::Case(case) => {
                     let record = run_case(run, case, Place::Runtime).await;
                     let failed = !matches!(record.outcome, crate::report::Outcome::Passed);
-                    let block = (failed || run.style.all).then(|| test_block(&record, run.style));
+                    let block = (failed || run.style.all)
+                        .then(|| run.shown(test_block(&record, run.style)));
                     run.record(record);
                     finish(failed, block)
                 }
@@ -251,8 +252,8 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     let (group, rows) =
                         super::libtest::run_rows(run, entry, &dir, Place::Runtime).await;
                     let failed = !matches!(group.outcome, crate::report::Outcome::Passed);
-                    let block =
-                        (failed || run.style.all).then(|| group_block(&group, &rows, run.style));
+                    let block = (failed || run.style.all)
+                        .then(|| run.shown(group_block(&group, &rows, run.style)));
                     run.record_group(group);
                     finish(failed, block)
                 }

@@ -244,7 +244,10 @@ impl Found {
         });
         miss(
             self.open,
-            format!("the recording{place} does not fit what the function returns: {why}"),
+            format!(
+                "the recording{place} does not fit what the function returns: {why}\n\
+                 hint: record it anew with `LLMTEST_MODE=record cargo test`"
+            ),
         )
     }
 }

@@ -6,12 +6,14 @@
 
 use super::record::{GroupRecord, RunInfo, RunReport, TestRecord};
 use crate::Result;
+use crate::redact::Redactor;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// More shards than this are left to a later fold: each process folding all of them would be quadratic.
 const FOLD_AT_MOST: usize = 1_000;
@@ -31,11 +33,12 @@ pub(crate) struct Shards {
     run: PathBuf,
     id: String,
     file: Mutex<Option<BufWriter<File>>>,
+    redactor: Arc<Redactor>,
 }
 
 impl Shards {
     /// A shard in `root/runs/<id>`; nothing is created before the first line.
-    pub(crate) fn new(root: PathBuf, id: String) -> Self {
+    pub(crate) fn new(root: PathBuf, id: String, redactor: Arc<Redactor>) -> Self {
         let safe: String = id
             .chars()
             .map(|c| {
@@ -56,6 +59,7 @@ impl Shards {
             root,
             id,
             file: Mutex::default(),
+            redactor,
         }
     }
 
@@ -86,7 +90,15 @@ impl Shards {
             Some(file) => file,
             none => none.insert(BufWriter::with_capacity(64 * 1024, self.create()?)),
         };
-        serde_json::to_writer(&mut *file, line)?;
+        let mut text = serde_json::to_string(line)?;
+        if let Cow::Owned(_) = self.redactor.scrub(&text) {
+            // Text by text, so that what is taken out never breaks the JSON around it.
+            text = self
+                .redactor
+                .scrub_value(serde_json::from_str(&text)?)
+                .to_string();
+        }
+        file.write_all(text.as_bytes())?;
         file.write_all(b"\n")?;
         // What has ended must survive a crash.
         file.flush()?;
@@ -267,8 +279,8 @@ mod tests {
     fn the_fold_joins_processes_and_keeps_the_last_attempt() {
         let root = std::env::temp_dir().join(format!("llmtest-shards-{}", std::process::id()));
         let (one, two) = (
-            Shards::new(root.clone(), "a/b".to_string()),
-            Shards::new(root.clone(), "a/b".to_string()),
+            Shards::new(root.clone(), "a/b".to_string(), Arc::default()),
+            Shards::new(root.clone(), "a/b".to_string(), Arc::default()),
         );
         one.test(record("x", 2, Outcome::Passed)).unwrap();
         one.test(record("y", 1, Outcome::Failed)).unwrap();

@@ -6,8 +6,10 @@ use crate::config::{Config, ConfigError};
 use crate::judge::Judges;
 use crate::observe;
 use crate::recording::Recordings;
+use crate::redact::Redactor;
 use crate::report::{GroupRecord, Shards, Style, Tally, TestRecord, summary};
 use llmtest_metrics::{AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -26,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) shards: Shards,
     /// Places for cases in flight.
     pub(crate) places: Arc<Semaphore>,
+    /// Takes secrets out of what is shown.
+    redactor: Arc<Redactor>,
     pub(crate) binary: String,
     pub(crate) style: Style,
     pub(crate) started: Instant,
@@ -59,7 +63,10 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let harness = harness.unwrap_or_default();
         let config = Config::from_env(manifest_dir.as_deref());
         let known = config.as_ref().ok();
-        let shards = Shards::new(report_root(known), run_id(known));
+        let redactor = known
+            .map(|config| config.redactor.clone())
+            .unwrap_or_default();
+        let shards = Shards::new(report_root(known), run_id(known), redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
         let judges = known
             .zip(recordings.clone())
@@ -83,6 +90,7 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             groups: Mutex::default(),
             trouble: Mutex::default(),
             shards,
+            redactor,
             config,
         }
     })
@@ -145,6 +153,14 @@ impl Run {
             .push(group.clone());
         if let Err(error) = self.shards.group(group) {
             self.note_trouble(&error.to_string());
+        }
+    }
+
+    /// A block as it may be shown: without secrets.
+    pub(crate) fn shown(&self, block: String) -> String {
+        match self.redactor.scrub(&block) {
+            Cow::Borrowed(_) => block,
+            Cow::Owned(scrubbed) => scrubbed,
         }
     }
 
@@ -219,7 +235,7 @@ impl Run {
         {
             let _ = writeln!(out, "error: {trouble}");
         }
-        out
+        self.shown(out)
     }
 
     /// Writes to the real standard error, past libtest's capture.

@@ -248,7 +248,7 @@ impl Metric for GEval {
                 None
             }
             Some(tokens) => {
-                let mean = logprobs::weighted(tokens, "score");
+                let mean = logprobs::weighted(tokens, "score", *self.scale.end());
                 if mean.is_none() {
                     cx.note("score is the judge's integer: no grade was found among the log-probabilities");
                 }
