@@ -1,7 +1,6 @@
 //! `cargo bench -p llmtest-tests`: whole processes, side by side with a bare libtest-mimic, and `#[observe]` beside
 //! `#[tracing::instrument]`. Prints one line a figure with its aim; nothing here asserts a time.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(missing_docs, reason = "tracing's attribute makes items without")]
 
 use llmtest_tests::fixture;
 use nix::sys::resource::{UsageWho, getrusage};

@@ -1,5 +1,8 @@
 //! Builds and runs the fixtures, and reads what they print.
 
+pub mod bench;
+pub mod mock;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -31,6 +34,13 @@ pub fn fixture(target: &str) -> PathBuf {
     ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
+    }
+    // What cargo tells a test about its package would make build scripts that look at it run again, here and outside.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
     }
     let output = command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -72,10 +82,10 @@ impl Ran {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Every line `test NAME ... RESULT`, by name; the reason of an ignored test left out.
+    /// Every line `test NAME ... RESULT`, by name; colours and the reason of an ignored test left out.
     pub fn results(&self) -> BTreeMap<String, String> {
-        let lines = self
-            .stdout
+        let stdout = without_colours(&self.stdout);
+        let lines = stdout
             .lines()
             .filter_map(|line| line.strip_prefix("test ")?.rsplit_once(" ... "));
         lines
@@ -90,6 +100,19 @@ impl Ran {
                 )
             })
             .collect()
+    }
+
+    /// What is printed about a test that did not pass.
+    ///
+    /// # Panics
+    ///
+    /// When nothing is.
+    pub fn block(&self, name: &str) -> &str {
+        let (_, rest) = self
+            .stdout
+            .split_once(&format!("---- {name} ----"))
+            .unwrap_or_else(|| panic!("nothing is said about `{name}`:\n{}", self.text()));
+        rest.split("\n---- ").next().unwrap_or_default()
     }
 
     /// The counts of `test result: …`: passed, failed, ignored, filtered out.
@@ -109,6 +132,17 @@ impl Ran {
             count("filtered out")?,
         ])
     }
+}
+
+/// The text without escape codes, which libtest chooses by the terminal: `ESC [ … letter` and `ESC ( letter`.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let mut plain = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let end = part.find(|c: char| c.is_ascii_alphabetic());
+        plain.push_str(&part[end.map_or(part.len(), |at| at + 1)..]);
+    }
+    plain
 }
 
 /// A folder for one test, removed when it is dropped.
@@ -153,6 +187,21 @@ pub fn run<A: AsRef<OsStr>>(
     args: impl IntoIterator<Item = A>,
     vars: &[(&str, &str)],
 ) -> Ran {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    run_in(&fixtures, binary, args, vars)
+}
+
+/// As [`run`], in a working directory of one's own.
+///
+/// # Panics
+///
+/// When it cannot be started.
+pub fn run_in<A: AsRef<OsStr>>(
+    dir: &Path,
+    binary: &Path,
+    args: impl IntoIterator<Item = A>,
+    vars: &[(&str, &str)],
+) -> Ran {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -169,10 +218,10 @@ pub fn run<A: AsRef<OsStr>>(
         .env("CI", "true")
         .env("LLMTEST_MODE", "replay")
         .env("NO_COLOR", "1");
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     command
-        .env("CARGO_MANIFEST_DIR", &dir)
-        .current_dir(&dir)
+        .env("CARGO_MANIFEST_DIR", &fixtures)
+        .current_dir(dir)
         .stdin(Stdio::null());
     command.envs(vars.iter().copied());
     let output = command.output().expect("the fixture starts");

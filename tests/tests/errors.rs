@@ -110,12 +110,7 @@ fn every_error_ends_its_own_case_and_says_what_to_do() {
             "{name}\n{}",
             ran.text()
         );
-        let block = ran
-            .stdout
-            .split(&format!("---- {name} ----"))
-            .nth(1)
-            .and_then(|rest| rest.split("\n---- ").next())
-            .unwrap();
+        let block = ran.block(name);
         for word in words {
             assert!(
                 block.contains(word),

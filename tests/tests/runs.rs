@@ -4,8 +4,8 @@ use llmtest::{Outcome, RunReport, TestRecord};
 use llmtest_tests::{Ran, Scratch, fixture, run};
 
 fn report(scratch: &Scratch) -> RunReport {
-    RunReport::from_json(&std::fs::read_to_string(scratch.path().join("report.json")).unwrap())
-        .unwrap()
+    let text = std::fs::read_to_string(scratch.path().join("report.json")).expect("a report");
+    RunReport::from_json(&text).expect("a report of this format")
 }
 
 fn ran(scratch: &Scratch, args: &[&str], vars: &[(&str, &str)]) -> Ran {
@@ -60,6 +60,21 @@ fn sixty_four_cases_at_once_see_only_their_own_spans() {
         (0..64).collect::<Vec<_>>(),
         "the order of the report is that of the dataset"
     );
+}
+
+#[test]
+fn passing_blocks_are_shown_in_the_order_of_the_rows() {
+    let scratch = Scratch::new("order");
+    let ran = ran(&scratch, &["own_number"], &[("LLMTEST_SHOW", "all")]);
+    let blocks = ran.stderr.lines().filter_map(|line| {
+        let name = line.strip_prefix("  own_number::")?;
+        name.split_whitespace().next().map(str::to_string)
+    });
+    let ids = report(&scratch)
+        .tests
+        .into_iter()
+        .filter_map(|test| test.row);
+    assert_eq!(blocks.collect::<Vec<_>>(), ids.collect::<Vec<_>>());
 }
 
 #[test]

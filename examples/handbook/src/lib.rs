@@ -28,7 +28,10 @@ pub async fn answer(question: &str) -> Result<String, Error> {
 /// The passages that fit the question best, best first, each with the page that it is from.
 #[llmtest::observe(retriever)]
 pub fn retrieve(question: &str) -> Vec<String> {
-    search::search(question, TOP).into_iter().map(Passage::to_string).collect()
+    search::search(question, TOP)
+        .into_iter()
+        .map(Passage::to_string)
+        .collect()
 }
 
 /// The prompt: what the model is told, the passages, and the question.
@@ -48,22 +51,39 @@ mod tests {
 
     /// Where the page stands among the passages that were found, from 1.
     fn rank(question: &str, page: &str) -> Option<usize> {
-        retrieve(question).iter().position(|passage| passage.starts_with(&format!("[{page}]"))).map(|at| at + 1)
+        retrieve(question)
+            .iter()
+            .position(|passage| passage.starts_with(&format!("[{page}]")))
+            .map(|at| at + 1)
     }
 
     #[test]
     fn the_right_page_is_found_for_every_golden() {
-        let rows = include_str!("../data/questions.jsonl").lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let rows = include_str!("../data/questions.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
         for row in rows {
             let question = row["input"].as_str().unwrap();
-            let page = row["components"]["retrieve"]["metadata"]["page"].as_str().unwrap();
-            assert!(rank(question, page).is_some(), "{page} was not found for {question:?}: {:#?}", retrieve(question));
+            let page = row["components"]["retrieve"]["metadata"]["page"]
+                .as_str()
+                .unwrap();
+            assert!(
+                rank(question, page).is_some(),
+                "{page} was not found for {question:?}: {:#?}",
+                retrieve(question)
+            );
         }
     }
 
     #[test]
     fn another_form_of_a_word_finds_it_too() {
-        assert_eq!(rank("Is a tarball for manually installing available?", "installation.md"), Some(1));
+        assert_eq!(
+            rank(
+                "Is a tarball for manually installing available?",
+                "installation.md"
+            ),
+            Some(1)
+        );
     }
 
     #[test]
@@ -73,7 +93,13 @@ mod tests {
 
     #[test]
     fn the_prompt_holds_the_question_and_every_passage() {
-        let prompt = compose("Why?", &["[a.md] one".to_string(), "[b.md] two".to_string()]);
-        assert!(prompt.contains("[a.md] one\n\n[b.md] two\n\nQuestion: Why?"), "{prompt}");
+        let prompt = compose(
+            "Why?",
+            &["[a.md] one".to_string(), "[b.md] two".to_string()],
+        );
+        assert!(
+            prompt.contains("[a.md] one\n\n[b.md] two\n\nQuestion: Why?"),
+            "{prompt}"
+        );
     }
 }

@@ -3,7 +3,11 @@
 use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program answers on the terminal")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program answers on the terminal"
+)]
 async fn main() -> ExitCode {
     let question = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     if question.is_empty() {

@@ -22,7 +22,9 @@ pub(crate) async fn complete(prompt: &str) -> Result<String, Error> {
     let reply = post(&request).await?;
     let usage = |tokens: &str| reply["usage"][tokens].as_u64().unwrap_or_default();
     llmtest::note_usage(usage("prompt_tokens"), usage("completion_tokens"));
-    let text = reply["choices"][0]["message"]["content"].as_str().ok_or("the model's server answered without a message")?;
+    let text = reply["choices"][0]["message"]["content"]
+        .as_str()
+        .ok_or("the model's server answered without a message")?;
     Ok(text.trim().to_string())
 }
 
@@ -38,9 +40,13 @@ async fn post(request: &Value) -> Result<Value, Error> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::new()
     });
-    let base = env::var("HANDBOOK_BASE_URL").unwrap_or_else(|_| "http://127.0.0.1:8089/v1".to_string());
+    let base =
+        env::var("HANDBOOK_BASE_URL").unwrap_or_else(|_| "http://127.0.0.1:8089/v1".to_string());
     let url = format!("{}/chat/completions", base.trim_end_matches('/'));
-    let mut call = CLIENT.post(&url).timeout(Duration::from_secs(300)).json(request);
+    let mut call = CLIENT
+        .post(&url)
+        .timeout(Duration::from_secs(300))
+        .json(request);
     if let Ok(key) = env::var("HANDBOOK_API_KEY") {
         call = call.bearer_auth(key);
     }

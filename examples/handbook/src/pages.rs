@@ -58,7 +58,10 @@ impl fmt::Display for Passage {
 
 /// Cuts a page into passages, which never reach over a heading.
 pub(crate) fn passages(page: &'static str, markdown: &str) -> Vec<Passage> {
-    let mut cutter = Cutter { page, ..Cutter::default() };
+    let mut cutter = Cutter {
+        page,
+        ..Cutter::default()
+    };
     let mut in_code = false;
     for line in markdown.lines() {
         if line.trim_start().starts_with("```") {
@@ -118,9 +121,17 @@ impl Cutter {
 
     fn cut(&mut self) {
         if self.words() > 0 {
-            let heading = if self.section.is_empty() { self.title.clone() } else { format!("{}: {}", self.title, self.section) };
+            let heading = if self.section.is_empty() {
+                self.title.clone()
+            } else {
+                format!("{}: {}", self.title, self.section)
+            };
             let text = self.text.trim_end().to_string();
-            self.passages.push(Passage { page: self.page, heading, text });
+            self.passages.push(Passage {
+                page: self.page,
+                heading,
+                text,
+            });
         }
         self.text.clear();
     }
@@ -132,11 +143,15 @@ impl Cutter {
 
 /// Whether the line only says where a link or a badge leads.
 fn is_reference(line: &str) -> bool {
-    line.starts_with("[![") || line.starts_with("![") || (line.starts_with('[') && line.contains("]: "))
+    line.starts_with("[![")
+        || line.starts_with("![")
+        || (line.starts_with('[') && line.contains("]: "))
 }
 
 fn starts_item(line: &str) -> bool {
-    line.starts_with("* ") || line.starts_with("- ") || line.starts_with(|c: char| c.is_ascii_digit())
+    line.starts_with("* ")
+        || line.starts_with("- ")
+        || line.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// The line with `[text](address)` as `text`: addresses cost the model tokens and tell it nothing.
@@ -144,7 +159,9 @@ fn without_addresses(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some((before, after)) = rest.split_once("](") {
-        let (Some(open), Some(close)) = (before.rfind('['), after.find(')')) else { break };
+        let (Some(open), Some(close)) = (before.rfind('['), after.find(')')) else {
+            break;
+        };
         out.push_str(&before[..open]);
         out.push_str(&before[open + 1..]);
         rest = &after[close + 1..];
@@ -171,7 +188,10 @@ mod tests {
 
     #[test]
     fn a_passage_stands_under_its_headings_and_code_is_no_heading() {
-        let found = passages("a.md", "# Title\nOne.\n## Section\n```sh\n# a comment\n```\nSee [this](http://x.y).\n[ref]: http://x.y");
+        let found = passages(
+            "a.md",
+            "# Title\nOne.\n## Section\n```sh\n# a comment\n```\nSee [this](http://x.y).\n[ref]: http://x.y",
+        );
         let heading = |at: usize| found[at].heading.as_str();
         assert_eq!((heading(0), heading(1)), ("Title", "Title: Section"));
         assert_eq!(found[1].text, "# a comment\nSee this.");

@@ -7,9 +7,11 @@ use std::sync::LazyLock;
 
 /// Words that are in every question and say nothing about it.
 const STOP_WORDS: &[&str] = &[
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "cargo", "do", "does", "for", "from", "generate", "had", "has", "have", "how", "i", "if", "in", "is",
-    "it", "its", "me", "my", "not", "of", "on", "or", "so", "that", "the", "them", "then", "there", "this", "to", "was", "we", "what", "when", "where", "which",
-    "who", "why", "will", "with", "would", "you", "your",
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "cargo", "do", "does", "for",
+    "from", "generate", "had", "has", "have", "how", "i", "if", "in", "is", "it", "its", "me",
+    "my", "not", "of", "on", "or", "so", "that", "the", "them", "then", "there", "this", "to",
+    "was", "we", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you",
+    "your",
 ];
 
 /// The passages that share words with the question, best first.
@@ -25,17 +27,32 @@ struct Index {
 
 impl Index {
     fn new() -> Self {
-        let passages: Vec<_> = PAGES.iter().flat_map(|(page, markdown)| passages(page, markdown)).collect();
-        let texts = passages.iter().map(|passage| format!("{}\n{}", passage.heading, passage.text));
-        let engine = SearchEngineBuilder::<u32, u32, Words>::with_tokenizer_and_corpus(Words::new(), texts).build();
+        let passages: Vec<_> = PAGES
+            .iter()
+            .flat_map(|(page, markdown)| passages(page, markdown))
+            .collect();
+        let texts = passages
+            .iter()
+            .map(|passage| format!("{}\n{}", passage.heading, passage.text));
+        let engine =
+            SearchEngineBuilder::<u32, u32, Words>::with_tokenizer_and_corpus(Words::new(), texts)
+                .build();
         Self { passages, engine }
     }
 
     fn search(&self, question: &str, top: usize) -> Vec<&Passage> {
         let mut found = self.engine.search(question, None);
         // Equal scores come in any order: the same question must give the same prompt.
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.document.id.cmp(&b.document.id)));
-        found.into_iter().take(top).map(|result| &self.passages[result.document.id as usize]).collect()
+        found.sort_by(|a, b| {
+            b.score
+                .total_cmp(&a.score)
+                .then(a.document.id.cmp(&b.document.id))
+        });
+        found
+            .into_iter()
+            .take(top)
+            .map(|result| &self.passages[result.document.id as usize])
+            .collect()
     }
 }
 
@@ -46,7 +63,9 @@ struct Words {
 
 impl Words {
     fn new() -> Self {
-        Self { stemmer: Stemmer::create(Algorithm::English) }
+        Self {
+            stemmer: Stemmer::create(Algorithm::English),
+        }
     }
 }
 
@@ -66,12 +85,21 @@ mod tests {
 
     #[test]
     fn words_are_stems_without_stop_words() {
-        assert_eq!(Words::new().tokenize("Which flags are *ignoring* the file?"), ["flag", "ignor", "file"]);
+        assert_eq!(
+            Words::new().tokenize("Which flags are *ignoring* the file?"),
+            ["flag", "ignor", "file"]
+        );
     }
 
     #[test]
     fn equal_questions_find_equal_passages_in_every_process() {
-        let found = || Index::new().search("template file", 20).into_iter().cloned().collect::<Vec<_>>();
+        let found = || {
+            Index::new()
+                .search("template file", 20)
+                .into_iter()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(found(), found());
     }
 }

@@ -12,8 +12,8 @@ use std::collections::{HashSet, VecDeque};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Runs every `#[llm_test]` of this binary and returns the exit code: 0 when all passed, 101 when one did not, 2 for a
 /// wrong command line.
@@ -146,8 +146,11 @@ fn list(args: &Args, planned: Vec<Planned>) -> ExitCode {
     libtest_mimic::run(&mimic, trials).exit_code()
 }
 
-/// How a test ended, for mimic: `Err` is the block that explains it.
-type Ended = Result<Completion, Failed>;
+/// How a test ended, and the block that explains it.
+struct Ended {
+    failed: bool,
+    block: Option<String>,
+}
 
 fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
     let mut mimic = narrowed(&args, &planned);
@@ -219,10 +222,9 @@ fn ignored_with(name: &str, reason: &'static str) -> Trial {
 }
 
 fn waiting(name: &str, entry: &TestEntry, receiver: Receiver<Ended>) -> Trial {
-    let wait = move || {
-        receiver.recv().unwrap_or_else(|_| {
-            Err("the runner ended without a result for this test; please report this".into())
-        })
+    let wait = move || match receiver.recv() {
+        Ok(ended) => ended.told(),
+        Err(_) => Err("the runner ended without a result for this test; please report this".into()),
     };
     Trial::ignorable_test(name, wait).with_ignored_flag(entry.ignored)
 }
@@ -246,7 +248,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     let block = (failed || run.style.all)
                         .then(|| run.shown(test_block(&record, run.style)));
                     run.record(record);
-                    finish(failed, block)
+                    Ended { failed, block }
                 }
                 Work::Group(dir) => {
                     let (group, rows) =
@@ -255,7 +257,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                     let block = (failed || run.style.all)
                         .then(|| run.shown(group_block(&group, &rows, run.style)));
                     run.record_group(group);
-                    finish(failed, block)
+                    Ended { failed, block }
                 }
             };
             let _ = sender.send(ended);
@@ -264,16 +266,17 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
     }
 }
 
-/// A failing test's block is mimic's message; a passing one's, where it is asked for, is kept for the end.
-fn finish(failed: bool, block: Option<String>) -> Ended {
-    let block = block.unwrap_or_default();
-    if failed {
-        return Err(Failed::from(block.trim_end()));
+impl Ended {
+    /// A failing test's block is mimic's message; a passing one's, where it is asked for, is shown when mimic comes to
+    /// the test, which is in the order of the source.
+    fn told(self) -> Result<Completion, Failed> {
+        let block = self.block.unwrap_or_default();
+        if self.failed {
+            return Err(Failed::from(block.trim_end()));
+        }
+        if !block.is_empty() {
+            Run::tell(&format!("{block}\n"));
+        }
+        Ok(Completion::Completed)
     }
-    if !block.is_empty() {
-        static SHOWN: Mutex<()> = Mutex::new(());
-        let _one = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        Run::tell(&format!("{block}\n"));
-    }
-    Ok(Completion::Completed)
 }
