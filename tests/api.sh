@@ -35,6 +35,9 @@ expect "the list" 0 'rows::first: test' 'rows::second: test' 'rows::third: test'
 [ "$(grep -c ': test$' out)" = 8 ] && ok "eight names" || bad "eight names"
 expect "nextest" 100 '7 tests run: 4 passed.*3 failed.*1 skipped' -- cargo nextest run --no-fail-fast --test full
 expect "nextest, zero configuration" 100 '5 tests run: 2 passed.*3 failed.*1 skipped' -- cargo nextest run --no-fail-fast --test plain
+printf '[judge]\nmodle = "x"\n' >llmtest.toml
+expect "an unknown key of llmtest.toml" 101 'llmtest.toml' 'modle' 'did you mean `model`' 'test passes +... ok' -- cargo test --test full -- passes
+rm llmtest.toml
 cp forgot.rs tests/plain.rs
 expect "a forgotten check" 101 'must return' -- cargo test --test plain
 # The same tests in a `#[cfg(test)]` module of the library.

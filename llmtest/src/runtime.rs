@@ -14,10 +14,12 @@ pub(crate) fn handle() -> &'static Handle {
 /// A handle of the runtime for the user's code: bodies and metrics.
 pub(crate) fn bodies() -> &'static Handle {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    // A few more than cores: what should be async sometimes blocks.
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     RUNTIME
-        .get_or_init(|| build("llmtest-body", cores.max(4)))
+        .get_or_init(|| {
+            // A few more than cores: what should be async sometimes blocks.
+            let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+            build("llmtest-body", cores.max(4))
+        })
         .handle()
 }
 

@@ -28,24 +28,28 @@ pub struct TestCase {
     #[serde(alias = "actual_output")]
     pub output: String,
     /// A reference answer.
-    #[serde(alias = "expected_output")]
+    #[serde(alias = "expected_output", skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// Facts that are known to be true, independent of retrieval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<String>,
     /// What the system retrieved, best first.
-    #[serde(alias = "retrieval_context")]
+    #[serde(alias = "retrieval_context", skip_serializing_if = "Vec::is_empty")]
     pub retrieved: Vec<String>,
     /// The tool calls that the system made, in order.
-    #[serde(alias = "tools_called")]
+    #[serde(alias = "tools_called", skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolCall>,
     /// The tool calls it should have made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expected_tools: Vec<ToolCall>,
     /// The turns of a conversation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Turn>,
     /// Whatever else belongs to the case.
-    #[serde(alias = "additional_metadata")]
+    #[serde(alias = "additional_metadata", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// What is expected of components, by span name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
 }
 

@@ -262,7 +262,7 @@ impl Asker {
         {
             let mut log = self.log();
             let sample = log.samples.entry(prompt.request().to_string()).or_default();
-            prompt.repeat.trial = self.trial;
+            prompt.repeat.trial = if prompt.shared { 0 } else { self.trial };
             prompt.repeat.sample = *sample;
             *sample += 1;
             log.calls += 1;
@@ -304,5 +304,31 @@ impl Expectation {
         let asker = Asker::standalone(judge);
         self.measure(&EvalCx::new(case, &Trace::default(), None, &asker))
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FakeJudge, GEval};
+
+    #[tokio::test]
+    async fn what_is_made_once_does_not_depend_on_the_trial_that_makes_it() {
+        let judge = FakeJudge::new()
+            .reply(r#"{"steps": ["look"]}"#)
+            .reply(r#"{"reason": "fine", "score": 5}"#);
+        let asker = Asker::new(Ok(judge.clone().into()), Arc::new(LocalMemo::default()), 3);
+        let (case, trace) = (TestCase::new("q", "a"), Trace::default());
+        let score = GEval::new("good", "It is good.")
+            .measure(&EvalCx::new(&case, &trace, None, &asker))
+            .await
+            .unwrap();
+        assert!((score.value - 0.5).abs() < 1e-12);
+        let trials: Vec<u32> = judge
+            .prompts()
+            .iter()
+            .map(|prompt| prompt.repeat.trial)
+            .collect();
+        assert_eq!(trials, [0, 3]);
     }
 }

@@ -147,8 +147,8 @@ pub struct TrialRecord {
     /// The observed calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
-    /// Observed calls that may replay, and how many did.
-    #[serde(default)]
+    /// Observed calls that may replay: how many did, and how many there were.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub stages: (u32, u32),
     /// Seconds of the body.
     pub duration: f64,
@@ -203,13 +203,13 @@ pub struct MeasurementRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<String>,
     /// Calls of the judge.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub judge_calls: u32,
     /// Calls that came out of a recording.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub replayed_calls: u32,
     /// Tokens of the judge.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub usage: Usage,
     /// The version of every prompt used, by purpose.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -219,6 +219,10 @@ pub struct MeasurementRecord {
     pub exchanges: Vec<(String, String)>,
     /// Seconds.
     pub duration: f64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl MeasurementRecord {

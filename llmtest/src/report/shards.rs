@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const FOLD_AT_MOST: usize = 1_000;
 
 /// One line of a shard.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Test(TestRecord),
@@ -139,11 +139,17 @@ impl Shards {
         if shards.len() > FOLD_AT_MOST {
             return Ok(None);
         }
-        let report = fold(&shards, &self.id)?;
+        let texts = shards
+            .iter()
+            .map(fs::read_to_string)
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let own = self.run.join("report.json");
+        write_whole(&own, |out| fold(&texts, &self.id, out))?;
         let latest = self.root.join("report.json");
-        let text = serde_json::to_vec(&report)?;
-        write_whole(&self.run.join("report.json"), &text)?;
-        write_whole(&latest, &text)?;
+        let mut copied = File::open(own)?;
+        write_whole(&latest, |out| {
+            Ok(std::io::copy(&mut copied, out).map(|_| ())?)
+        })?;
         Ok(Some(latest))
     }
 }
@@ -157,71 +163,106 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     Ok(shards)
 }
 
-/// Where a case stands in the report: binary, file, line, test, the row's place and id.
-type CaseKey = (String, String, u32, String, usize, Option<String>);
+/// What the fold reads of a line; the rest is copied as it stands.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Head<'a> {
+    #[serde(borrow)]
+    Test(CaseHead<'a>),
+    Group(GroupRecord),
+    Unattributed(BTreeMap<String, usize>),
+}
 
-/// The report of these shards. Of several attempts at one case the last counts. A last line that was cut off, because its
-/// process was killed or is still writing, is left out.
-fn fold(shards: &[PathBuf], id: &str) -> Result<RunReport> {
-    let mut tests: BTreeMap<CaseKey, TestRecord> = BTreeMap::new();
+/// Where a case stands in the report, in the order of its fields.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct CaseHead<'a> {
+    #[serde(borrow)]
+    binary: Cow<'a, str>,
+    #[serde(borrow)]
+    file: Cow<'a, str>,
+    line: u32,
+    #[serde(borrow)]
+    test: Cow<'a, str>,
+    #[serde(default)]
+    position: usize,
+    #[serde(borrow, default)]
+    row: Option<Cow<'a, str>>,
+    attempt: u32,
+}
+
+impl CaseHead<'_> {
+    fn is_same_case(&self, other: &Self) -> bool {
+        (&self.binary, &self.test, &self.row) == (&other.binary, &other.test, &other.row)
+    }
+}
+
+/// Writes the report of these shards. Of several attempts at one case the last counts. A last line that was cut off,
+/// because its process was killed or is still writing, is left out. Cases are copied as text and never held as records:
+/// 10,000 rows are folded in the memory of their text.
+fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
+    let mut cases: Vec<(CaseHead<'_>, &str)> = Vec::new();
     let mut groups: BTreeMap<(String, String), GroupRecord> = BTreeMap::new();
     let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
-    for shard in shards {
-        for line in BufReader::new(File::open(shard)?).lines() {
-            let Ok(line) = serde_json::from_str::<Line>(&line?) else {
-                continue;
-            };
-            match line {
-                Line::Test(record) => {
-                    let place = (record.binary.clone(), record.file.clone(), record.line);
-                    let key = (
-                        place.0,
-                        place.1,
-                        place.2,
-                        record.test.clone(),
-                        record.position,
-                        record.row.clone(),
-                    );
-                    match tests.get(&key) {
-                        Some(known) if known.attempt > record.attempt => {}
-                        _ => {
-                            tests.insert(key, record);
-                        }
-                    }
-                }
-                Line::Group(record) => {
-                    let key = (record.binary.clone(), record.test.clone());
-                    if groups
-                        .get(&key)
-                        .is_none_or(|known| known.attempt <= record.attempt)
-                    {
-                        groups.insert(key, record);
-                    }
-                }
-                Line::Unattributed(spans) => spans
-                    .into_iter()
-                    .for_each(|(name, count)| *unattributed.entry(name).or_default() += count),
+    for line in shards.iter().flat_map(|text| text.lines()) {
+        match serde_json::from_str::<Head<'_>>(line) {
+            Ok(Head::Test(head)) => {
+                let record = line
+                    .strip_prefix(r#"{"test":"#)
+                    .and_then(|rest| rest.strip_suffix('}'));
+                cases.extend(record.map(|record| (head, record)));
             }
+            Ok(Head::Group(record)) => {
+                let key = (record.binary.clone(), record.test.clone());
+                let known = groups.get(&key).map_or(0, |known| known.attempt);
+                if known <= record.attempt {
+                    groups.insert(key, record);
+                }
+            }
+            Ok(Head::Unattributed(spans)) => {
+                for (name, count) in spans {
+                    *unattributed.entry(name).or_default() += count;
+                }
+            }
+            Err(_) => {}
         }
     }
+    // Stable: of equal attempts the one that was recorded last stays last.
+    cases.sort_by(|(a, _), (b, _)| a.cmp(b));
     let run = RunInfo {
         id: id.to_string(),
         llmtest: env!("CARGO_PKG_VERSION").to_string(),
         processes: shards.len(),
         unattributed_spans: unattributed,
     };
-    Ok(RunReport {
-        format: RunReport::FORMAT,
-        run,
-        tests: tests.into_values().collect(),
-        groups: groups.into_values().collect(),
-    })
+    write!(
+        out,
+        r#"{{"format":{},"run":{},"tests":["#,
+        RunReport::FORMAT,
+        serde_json::to_string(&run)?
+    )?;
+    let mut first = true;
+    for (at, (head, record)) in cases.iter().enumerate() {
+        if cases
+            .get(at + 1)
+            .is_some_and(|(next, _)| head.is_same_case(next))
+        {
+            continue;
+        }
+        out.write_all(if first { b"\n" } else { b",\n" })?;
+        out.write_all(record.as_bytes())?;
+        first = false;
+    }
+    let groups: Vec<_> = groups.into_values().collect();
+    writeln!(out, "\n],\"groups\":{}}}", serde_json::to_string(&groups)?)?;
+    Ok(())
 }
 
 /// Writes a file so that readers see the old or the new one, never half of it.
-fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
+fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&temporary, text)?;
+    let mut out = BufWriter::new(File::create(&temporary)?);
+    write(&mut out)?;
+    out.flush()?;
     fs::rename(&temporary, path)?;
     Ok(())
 }

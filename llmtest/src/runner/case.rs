@@ -69,25 +69,25 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
     } else {
         entry.trials
     };
-    let tasks: Vec<_> = (0..trials)
-        .map(|trial| {
-            let (row, broken) = (case.row.clone(), case.broken.clone());
-            tokio::spawn(async move {
-                let _free = run.places.acquire().await;
-                match broken {
-                    Some(why) => errored(why),
-                    None => run_trial(run, entry, row, trial, place).await,
-                }
-            })
-        })
-        .collect();
-    let mut ended = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        ended.push(
-            task.await
-                .unwrap_or_else(|error| errored(format!("the runner failed: {error}"))),
-        );
-    }
+    let one = move |trial, row, broken: Option<String>| async move {
+        let _free = run.places.acquire().await;
+        match broken {
+            Some(why) => errored(why),
+            None => run_trial(run, entry, row, trial, place).await,
+        }
+    };
+    let ended = if trials == 1 {
+        vec![one(0, case.row, case.broken).await]
+    } else {
+        let start = |trial| tokio::spawn(one(trial, case.row.clone(), None));
+        let tasks: Vec<_> = (0..trials).map(start).collect();
+        let mut ended = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let failed = |error| errored(format!("the runner failed: {error}"));
+            ended.push(task.await.unwrap_or_else(failed));
+        }
+        ended
+    };
     let needed = entry.passes.unwrap_or(entry.trials).min(trials);
     TestRecord {
         test: entry.path(),
