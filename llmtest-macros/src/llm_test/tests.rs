@@ -328,7 +328,7 @@ fn options_reach_the_entry() {
         },
     );
     for expected in [
-        "name : \"match\"",
+        "name : \"r#match\"",
         "ignored : true",
         "ignore_reason : :: core :: option :: Option :: Some (\"why\")",
         "Dataset :: File (\"x.jsonl\")",

@@ -312,7 +312,7 @@ impl<T, E> ResultParts for Result<T, E> {
     type Err = E;
 }
 
-/// An error type, by the best way there is to record and rebuild it. Found as [`capture`](super::capture) finds its.
+/// An error type, by the best way there is to record and rebuild it. Found by autoref, as captured values are.
 pub struct ErrorOf<E>(PhantomData<fn() -> E>);
 
 impl<E> ErrorOf<E> {
