@@ -192,7 +192,10 @@ struct CaseHead<'a> {
 
 impl CaseHead<'_> {
     fn is_same_case(&self, other: &Self) -> bool {
-        (&self.binary, &self.test, &self.row) == (&other.binary, &other.test, &other.row)
+        let case = |head: &Self| (head.line, head.position);
+        case(self) == case(other)
+            && (&self.binary, &self.file, &self.test, &self.row)
+                == (&other.binary, &other.file, &other.test, &other.row)
     }
 }
 
