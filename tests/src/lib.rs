@@ -1,6 +1,7 @@
 //! Builds and runs the fixtures, and reads what they print.
 
 pub mod bench;
+pub mod loopback;
 pub mod mock;
 
 use std::collections::BTreeMap;

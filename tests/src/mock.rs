@@ -163,6 +163,7 @@ impl MockServer {
     ///
     /// When it cannot start.
     pub fn start(answer: impl Fn(usize, &Received) -> Answer + Send + Sync + 'static) -> Self {
+        crate::loopback::ensure();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let received = Arc::<Mutex<Vec<Received>>>::default();

@@ -1,6 +1,10 @@
 //! A server for tests: on loopback, with a script, for as long as it is held.
 #![cfg(feature = "http")]
 
+#[path = "../../../tests/src/loopback.rs"]
+#[expect(unreachable_pub, reason = "a file of the tests from the outside")]
+mod loopback;
+
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -62,6 +66,7 @@ impl Mock {
     /// Answers in this order; the last answer is given again and again.
     pub(super) fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let answers: Vec<_> = answers.into_iter().collect();
+        loopback::ensure();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (received, stop) = (
@@ -98,6 +103,7 @@ impl Mock {
 
     /// The address of a server that is not there.
     pub(super) fn nowhere() -> String {
+        loopback::ensure();
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
