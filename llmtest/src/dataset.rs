@@ -116,6 +116,9 @@ pub(crate) fn rows(
 }
 
 fn open(path: &Path) -> std::result::Result<Values, String> {
+    if path.is_dir() {
+        return Err("is a folder\nhint: name a file in it, such as `rows.jsonl`".to_string());
+    }
     let file = File::open(path).map_err(|error| {
         let hint = nearest_sibling(path).map_or_else(
             || {

@@ -8,8 +8,9 @@ use crate::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often a reply that is not what was asked is asked again.
@@ -115,7 +116,16 @@ impl<'a> EvalCx<'a> {
         hasher.part(model.as_bytes());
         hasher.part(key.as_bytes());
         let key = hasher.hex64();
-        self.asker.memo.get_or_make(&key, Box::pin(make)).await
+        // Whichever trial asks first, it is recorded as one and the same request.
+        let shared = &self.asker.shared;
+        let mut make = Box::pin(make);
+        let marked = poll_fn(move |task| {
+            shared.store(true, Ordering::Relaxed);
+            let polled = make.as_mut().poll(task);
+            shared.store(false, Ordering::Relaxed);
+            polled
+        });
+        self.asker.memo.get_or_make(&key, Box::pin(marked)).await
     }
 
     /// The judge's model, where there is a judge.
@@ -191,6 +201,8 @@ pub struct Asker {
     judge: JudgeSlot,
     memo: Arc<dyn Memo>,
     trial: u32,
+    /// Whether what is being polled is made for the whole run.
+    shared: AtomicBool,
     log: Mutex<AskLog>,
 }
 
@@ -226,6 +238,7 @@ impl Asker {
             judge,
             memo,
             trial,
+            shared: AtomicBool::new(false),
             log: Mutex::default(),
         }
     }
@@ -262,7 +275,8 @@ impl Asker {
         {
             let mut log = self.log();
             let sample = log.samples.entry(prompt.request().to_string()).or_default();
-            prompt.repeat.trial = if prompt.shared { 0 } else { self.trial };
+            let shared = self.shared.load(Ordering::Relaxed);
+            prompt.repeat.trial = if shared { 0 } else { self.trial };
             prompt.repeat.sample = *sample;
             *sample += 1;
             log.calls += 1;

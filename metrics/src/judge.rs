@@ -127,8 +127,6 @@ pub struct Prompt {
     pub max_tokens: u32,
     /// Which answer this is.
     pub repeat: Repeat,
-    /// Whether the answer serves the whole run: then it is the same one in every trial.
-    pub shared: bool,
     /// Eight hex digits that name the version of the template.
     pub version: String,
 }
@@ -143,7 +141,6 @@ impl Prompt {
             graded: None,
             max_tokens: 1024,
             repeat: Repeat::default(),
-            shared: false,
             version: String::new(),
         }
     }

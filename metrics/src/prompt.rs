@@ -37,7 +37,6 @@ pub struct Template {
     schema: Option<Value>,
     graded: Option<String>,
     max_tokens: u32,
-    shared: bool,
 }
 
 enum Filler {
@@ -62,7 +61,6 @@ impl Template {
             schema: None,
             graded: None,
             max_tokens: 1024,
-            shared: false,
         }
     }
 
@@ -106,13 +104,6 @@ impl Template {
     /// Sets the most tokens to write.
     pub fn max_tokens(mut self, tokens: u32) -> Self {
         self.max_tokens = tokens;
-        self
-    }
-
-    /// Says that the answer serves the whole run ([`EvalCx::once`](crate::EvalCx::once)): whichever trial asks first, it is
-    /// recorded as one and the same.
-    pub fn shared(mut self) -> Self {
-        self.shared = true;
         self
     }
 
@@ -172,7 +163,6 @@ impl Template {
             graded: self.graded,
             max_tokens: self.max_tokens,
             repeat: Repeat::default(),
-            shared: self.shared,
             version: hash::short(self.text.as_bytes()),
             purpose: self.purpose,
         })

@@ -23,6 +23,14 @@ const WITH_VALUE: [&str; 6] = [
     "-Z",
 ];
 
+/// Options of libtest that change nothing here.
+const WITHOUT_EFFECT: [&str; 4] = [
+    "--shuffle",
+    "--shuffle-seed",
+    "--report-time",
+    "--ensure-time",
+];
+
 impl Args {
     /// Reads the arguments after the program's name. `Err` is a usage error.
     pub(super) fn parse(
@@ -35,6 +43,13 @@ impl Args {
         while let Some(arg) = raw.next() {
             if arg == "--" {
                 filters.extend(raw.by_ref());
+            } else if arg == "--shuffle-seed" {
+                raw.next();
+            } else if WITHOUT_EFFECT
+                .iter()
+                .any(|known| arg == *known || arg.starts_with(&format!("{known}=")))
+            {
+                // Cases run at once and take their own time: nothing to shuffle, and every report has times.
             } else if arg == "--no-capture" {
                 options.push("--nocapture".to_string());
             } else if WITH_VALUE.contains(&arg.as_str()) {
@@ -45,6 +60,10 @@ impl Args {
             } else {
                 filters.push(arg);
             }
+        }
+        if options.iter().any(|option| option.starts_with("--format")) {
+            // Libtest lets the format win; mimic takes both for a mistake.
+            options.retain(|option| option != "-q" && option != "--quiet");
         }
         let mimic = Arguments::from_iter(std::iter::once("llmtest".to_string()).chain(options));
         let var = threads_var
@@ -65,18 +84,15 @@ impl Args {
         })
     }
 
-    /// Whether mimic's filters, together with ours, choose this name.
-    pub(super) fn selects(&self, name: &str) -> bool {
+    /// Whether the command line chooses this name. `path` is the test's own: by its exact path a dataset's rows are all
+    /// chosen, since that is what an IDE sends.
+    pub(super) fn selects(&self, name: &str, path: &str) -> bool {
         let exact = self.mimic.exact;
-        let matches = |pattern: &String| {
-            if exact {
-                name == pattern
-            } else {
-                name.contains(pattern.as_str())
-            }
-        };
-        (self.filters.is_empty() || self.filters.iter().any(matches))
-            && !self.mimic.skip.iter().any(matches)
+        let matches = |pattern: &String| name == pattern || (!exact && name.contains(pattern));
+        let chosen = self.filters.is_empty()
+            || self.filters.iter().any(matches)
+            || (exact && self.filters.iter().any(|filter| filter == path));
+        chosen && !self.mimic.skip.iter().any(matches)
     }
 
     /// Whether rows of the test at `path` may be chosen; with `--exact` only named datasets are read.
@@ -113,12 +129,8 @@ mod tests {
         ]);
         assert_eq!(args.filters, ["one", "two"]);
         assert_eq!(args.threads, Some(3));
-        assert!(
-            args.selects("a::two")
-                && args.selects("one")
-                && !args.selects("three")
-                && !args.selects("one_bad")
-        );
+        let selects = |name| args.selects(name, name);
+        assert!(selects("a::two") && selects("one") && !selects("three") && !selects("one_bad"));
     }
 
     #[test]
@@ -130,6 +142,29 @@ mod tests {
                 && !args.may_select_rows_of("other")
         );
         assert!(parse(&["late"]).may_select_rows_of("other"));
+    }
+
+    #[test]
+    fn the_exact_path_of_a_dataset_chooses_its_rows() {
+        let args = parse(&["--exact", "rows", "--skip", "rows::second"]);
+        assert!(args.selects("rows::first", "rows"));
+        assert!(!args.selects("rows::second", "rows") && !args.selects("other::first", "other"));
+    }
+
+    #[test]
+    fn what_means_nothing_here_is_taken_and_dropped() {
+        let args = parse(&[
+            "--shuffle",
+            "--shuffle-seed",
+            "7",
+            "--report-time=plain",
+            "-q",
+            "--format",
+            "json",
+            "a",
+        ]);
+        assert_eq!(args.filters, ["a"]);
+        assert!(!args.mimic.quiet);
     }
 
     #[test]

@@ -40,19 +40,26 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     let vars = config::HarnessVars::from_env();
     let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
     let run = start(Some(dir.clone()), None);
-    let verdict = if run.selects(entry.tags) {
-        runtime::handle().block_on(run_one(run, entry, &dir))
-    } else {
-        run.skipped(1);
-        Verdict {
-            failed: false,
-            block: "not chosen by LLMTEST_TAGS".to_string(),
+    let mut verdict = match run.leaves_out(entry.tags, |failed| failed.has_test(&entry.path())) {
+        None => runtime::handle().block_on(run_one(run, entry, &dir)),
+        Some(why) => {
+            run.skipped(1);
+            Verdict {
+                failed: false,
+                block: why.to_string(),
+            }
         }
     };
     if was_last(entry) {
-        let summary = run.finish();
+        let (table, trouble) = run.finish();
         if !run.under_nextest() {
-            Run::tell(&format!("\n{summary}"));
+            Run::tell(&format!("\n{table}"));
+        }
+        Run::tell(&trouble);
+        // A configuration that cannot be read must not pass, even when no test needed it.
+        if let Err(error) = &run.config {
+            verdict.failed = true;
+            verdict.block = format!("{}\n  error: {error}", verdict.block);
         }
     } else {
         run.settle_recordings();
@@ -84,8 +91,11 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
     Verdict { failed, block }
 }
 
-/// Runs every row of a dataset as one test. The rows are read as places become free, and only those that did not pass
-/// are kept, so that a large dataset needs no memory.
+/// How many rows of a dataset are kept for its block.
+const KEPT: usize = 1_000;
+
+/// Runs every row of a dataset as one test. The rows are read as places become free, and of those that did not pass a
+/// bounded number is kept, so that a large dataset needs little memory.
 pub(super) async fn run_rows(
     run: &'static Run,
     entry: &'static TestEntry,
@@ -99,15 +109,12 @@ pub(super) async fn run_rows(
         Err(problem) => error = Some(problem.to_string()),
         Ok(rows) => {
             let mut tasks = tokio::task::JoinSet::new();
-            let most = run
-                .places
-                .available_permits()
-                .saturating_mul(2)
-                .clamp(2, 4096);
+            let most = run.capacity.saturating_mul(2).clamp(2, 4096);
             let mut take = |ended: Result<TestRecord, tokio::task::JoinError>| match ended {
                 Ok(record) => {
                     *counts.entry(record.outcome).or_default() += 1;
-                    if record.outcome != Outcome::Passed || run.style.all {
+                    let wanted = record.outcome != Outcome::Passed || run.style.all;
+                    if wanted && shown.len() < KEPT {
                         shown.push(record.clone());
                     }
                     run.record(record);
@@ -195,7 +202,7 @@ impl Asked {
                 "--include-ignored" => asked.include_ignored = true,
                 "--skip" => asked.skip.extend(args.next()),
                 "--test-threads" | "--logfile" | "--color" | "--format" | "-Z"
-                | "--shuffle-seed" | "--report-time" => {
+                | "--shuffle-seed" => {
                     args.next();
                 }
                 other => match other.strip_prefix("--skip=") {

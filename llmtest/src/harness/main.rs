@@ -4,8 +4,8 @@ use super::args::Args;
 use super::select::{Named, named};
 use crate::dataset::{self, manifest_dir};
 use crate::entry::{Dataset, TestEntry};
-use crate::report::{failed_last, group_block, test_block};
-use crate::runner::{Case, HarnessArgs, Place, Run, report_root, run_case, start};
+use crate::report::{group_block, test_block};
+use crate::runner::{Case, HarnessArgs, Place, Run, run_case, start};
 use crate::{config, runtime};
 use libtest_mimic::{Completion, Failed, FormatSetting, Trial};
 use std::collections::{HashSet, VecDeque};
@@ -50,7 +50,7 @@ pub fn main() -> ExitCode {
             colour,
         }),
     );
-    execute(run, args, planned)
+    execute(run, &args, planned)
 }
 
 /// One line of the harness's list.
@@ -119,26 +119,31 @@ fn idle(name: &str, entry: &TestEntry) -> Trial {
     Trial::test(name, || Ok(())).with_ignored_flag(entry.ignored)
 }
 
-/// Mimic knows one filter; several become a list of exact names to skip, so that it still counts what was filtered out.
-fn narrowed(args: &Args, planned: &[Planned]) -> libtest_mimic::Arguments {
+/// The name of what is left out; no test has it.
+const LEFT_OUT: &str = "\0";
+
+/// Mimic knows one filter. Several, or one that names a whole dataset, are decided here: what is left out gets a name that
+/// mimic is told to skip, so that it still counts what was filtered out.
+fn narrowed(args: &Args, planned: &mut [Planned]) -> libtest_mimic::Arguments {
     let mut mimic = args.mimic.clone();
     match args.filters.as_slice() {
         [] => {}
-        [one] => mimic.filter = Some(one.clone()),
+        [one] if !mimic.exact => mimic.filter = Some(one.clone()),
         _ => {
-            mimic.skip = planned
-                .iter()
-                .filter(|test| !args.selects(&test.name))
-                .map(|test| test.name.clone())
-                .collect();
+            for test in planned {
+                if !args.selects(&test.name, &test.entry.path()) {
+                    test.name = LEFT_OUT.to_string();
+                }
+            }
+            mimic.skip = vec![LEFT_OUT.to_string()];
             mimic.exact = true;
         }
     }
     mimic
 }
 
-fn list(args: &Args, planned: Vec<Planned>) -> ExitCode {
-    let mimic = narrowed(args, &planned);
+fn list(args: &Args, mut planned: Vec<Planned>) -> ExitCode {
+    let mimic = narrowed(args, &mut planned);
     let trials = planned
         .iter()
         .map(|test| idle(&test.name, test.entry))
@@ -152,15 +157,11 @@ struct Ended {
     block: Option<String>,
 }
 
-fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
-    let mut mimic = narrowed(&args, &planned);
+fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCode {
+    let mut mimic = narrowed(args, &mut planned);
     let json = mimic.format == Some(FormatSetting::Json);
     // Mimic prints in order and waits; the cases run ahead of it.
     mimic.test_threads = Some(1);
-    let wants_failed = run.config.as_ref().is_ok_and(|config| config.failed);
-    let last_failed = wants_failed
-        .then(|| failed_last(&report_root(run.config.as_ref().ok()), &run.binary))
-        .flatten();
     let mut trials = Vec::with_capacity(planned.len());
     let mut queue = VecDeque::new();
     let mut ignored = 0;
@@ -176,16 +177,7 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
             });
             continue;
         }
-        let unselected = if !run.selects(test.entry.tags) {
-            Some("not chosen by LLMTEST_TAGS")
-        } else if last_failed
-            .as_ref()
-            .is_some_and(|failed| !failed.contains(&test.name))
-        {
-            Some("did not fail last time")
-        } else {
-            None
-        };
+        let unselected = run.leaves_out(test.entry.tags, |failed| failed.has(&test.name));
         if let Some(reason) = unselected {
             ignored += 1;
             trials.push(ignored_with(&test.name, reason));
@@ -199,16 +191,15 @@ fn execute(run: &'static Run, args: Args, planned: Vec<Planned>) -> ExitCode {
     let driver = runtime::handle().spawn(drive(run, queue));
     let conclusion = libtest_mimic::run(&mimic, trials);
     driver.abort();
-    let text = run.finish();
-    if !run.under_nextest() {
-        if json {
-            Run::tell(&text);
-        } else {
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(text.as_bytes());
-            let _ = stdout.flush();
-        }
+    let (table, trouble) = run.finish();
+    if json {
+        Run::tell(&table);
+    } else if !run.under_nextest() {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(table.as_bytes());
+        let _ = stdout.flush();
     }
+    Run::tell(&trouble);
     // A configuration that cannot be read must not pass, even when no test needed it.
     if run.config.is_err() {
         ExitCode::from(101)
@@ -234,7 +225,7 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
     // Cases in flight are bounded by the run's places; started ones that wait for a place are bounded here, so that
     // 10,000 rows are not 10,000 tasks.
     let ahead = Arc::new(tokio::sync::Semaphore::new(
-        run.places.available_permits().saturating_mul(2).max(2),
+        run.capacity.saturating_mul(2).max(2),
     ));
     while let Some((work, entry, sender)) = queue.pop_front() {
         let Ok(started) = ahead.clone().acquire_owned().await else {

@@ -192,6 +192,14 @@ impl Stages for Recordings {
     }
 
     fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String> {
+        let scrubbed = self.redactor.scrub_value(outcome.clone());
+        if scrubbed != *outcome {
+            return Err(format!(
+                "the result of stage `{}` holds a secret, or what `[redact]` names; replayed without it, it would be another result\n\
+                 hint: leave it out of what the function returns, or remove `replay` from it",
+                request.name
+            ));
+        }
         let key = key(request);
         let entry = Entry {
             key: key.clone(),
@@ -203,7 +211,7 @@ impl Stages for Recordings {
             arguments: self
                 .redactor
                 .scrub_value(canonical(request.arguments.clone())),
-            outcome: self.redactor.scrub_value(outcome.clone()),
+            outcome: scrubbed,
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
         self.store

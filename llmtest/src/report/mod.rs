@@ -9,7 +9,7 @@ mod text;
 pub use record::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
 };
-pub(crate) use shards::{Shards, failed_last};
+pub(crate) use shards::{FailedLast, Shards, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};
 pub(crate) use text::{clean, is_unsafe};

@@ -4,7 +4,7 @@
 //! no server and no lock (nextest runs each test in one), and a crash loses nothing that had ended. The fold reads all
 //! shards of the run and writes one document.
 
-use super::record::{GroupRecord, RunInfo, RunReport, TestRecord};
+use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use crate::Result;
 use crate::redact::Redactor;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,9 @@ impl Shards {
         {
             return Ok(None);
         }
+        // Of processes that end together, the last to take the lock sees every shard.
+        let lock = File::create(self.run.join("fold.lock"))?;
+        let _held = lock.lock().ok();
         let shards = shards_in(&self.run)?;
         if shards.len() > FOLD_AT_MOST {
             return Ok(None);
@@ -204,7 +207,7 @@ impl CaseHead<'_> {
 /// 10,000 rows are folded in the memory of their text.
 fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
     let mut cases: Vec<(CaseHead<'_>, &str)> = Vec::new();
-    let mut groups: BTreeMap<(String, String), GroupRecord> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, String, String), GroupRecord> = BTreeMap::new();
     let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
     for line in shards.iter().flat_map(|text| text.lines()) {
         match serde_json::from_str::<Head<'_>>(line) {
@@ -215,7 +218,11 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
                 cases.extend(record.map(|record| (head, record)));
             }
             Ok(Head::Group(record)) => {
-                let key = (record.binary.clone(), record.test.clone());
+                let key = (
+                    record.binary.clone(),
+                    record.file.clone(),
+                    record.test.clone(),
+                );
                 let known = groups.get(&key).map_or(0, |known| known.attempt);
                 if known <= record.attempt {
                     groups.insert(key, record);
@@ -270,28 +277,59 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     Ok(())
 }
 
-/// The names of the cases that failed in the latest run of this binary; `None` when there is no report.
-pub(crate) fn failed_last(root: &Path, binary: &str) -> Option<HashSet<String>> {
-    use super::record::Outcome;
-    let report = RunReport::from_json(&fs::read_to_string(root.join("report.json")).ok()?).ok()?;
-    let bad = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::Errored);
-    let tests = report
-        .tests
-        .iter()
-        .filter(|test| test.binary == binary && bad(test.outcome))
-        .map(TestRecord::name);
-    let groups = report
-        .groups
-        .iter()
-        .filter(|group| group.binary == binary && bad(group.outcome))
-        .map(|group| group.test.clone());
-    Some(tests.chain(groups).collect())
+/// What did not pass in the latest run of a binary.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct FailedLast(HashSet<String>);
+
+impl FailedLast {
+    /// Whether the case or the dataset of this name did not pass.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Whether the test, or a row of it, did not pass.
+    pub(crate) fn has_test(&self, path: &str) -> bool {
+        let of_test = |name: &String| {
+            name.strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        self.0.iter().any(of_test)
+    }
+}
+
+/// What did not pass in the latest run, other than the present one, that recorded this binary; `None` when there is none.
+pub(crate) fn failed_last(root: &Path, present: &Path, binary: &str) -> Option<FailedLast> {
+    let runs = fs::read_dir(root.join("runs")).ok()?;
+    let mut reports: Vec<_> = runs
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|run| run != present)
+        .filter_map(|run| {
+            let report = run.join("report.json");
+            Some((fs::metadata(&report).ok()?.modified().ok()?, report))
+        })
+        .collect();
+    reports.sort();
+    reports.into_iter().rev().find_map(|(_, report)| {
+        let report = RunReport::from_json(&fs::read_to_string(report).ok()?).ok()?;
+        let tests = report.tests.iter().filter(|test| test.binary == binary);
+        let cases = tests.map(|test| (test.outcome, test.name()));
+        let groups = report.groups.iter().filter(|group| group.binary == binary);
+        let all: Vec<_> = cases
+            .chain(groups.map(|group| (group.outcome, group.test.clone())))
+            .collect();
+        let bad = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::Errored);
+        let failed = all
+            .iter()
+            .filter(|(outcome, _)| bad(*outcome))
+            .map(|(_, name)| name.clone());
+        (!all.is_empty()).then(|| FailedLast(failed.collect()))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Outcome, TrialRecord};
+    use crate::report::TrialRecord;
 
     fn record(name: &str, attempt: u32, outcome: Outcome) -> TestRecord {
         TestRecord {
@@ -341,8 +379,8 @@ mod tests {
             .collect();
         assert_eq!(ended, [("x", Outcome::Passed), ("y", Outcome::Failed)]);
         assert_eq!(
-            failed_last(&root, "b").unwrap(),
-            HashSet::from(["y".to_string()])
+            failed_last(&root, Path::new("x"), "b").unwrap(),
+            FailedLast(HashSet::from(["y".to_string()]))
         );
         fs::remove_dir_all(root).unwrap();
     }

@@ -85,10 +85,12 @@ pub(crate) fn test_block(record: &TestRecord, style: Style) -> String {
             );
             spread_lines(&mut out, trials, style);
             // One trial of each kind of failure is enough to see what is wrong.
-            for wanted in [Outcome::Errored, Outcome::Failed] {
-                if let Some(at) = trials.iter().position(|trial| trial.outcome == wanted) {
-                    let _ = writeln!(out, "    trial {}, {}:", at + 1, wanted.as_str());
-                    trial_lines(&mut out, &trials[at], style);
+            let first = |wanted| trials.iter().position(|trial| trial.outcome == wanted);
+            let (errored, failed) = (first(Outcome::Errored), first(Outcome::Failed));
+            for (at, trial) in trials.iter().enumerate() {
+                if style.all || Some(at) == errored || Some(at) == failed {
+                    let _ = writeln!(out, "    trial {}, {}:", at + 1, trial.outcome.as_str());
+                    trial_lines(&mut out, trial, style);
                 }
             }
         }
@@ -239,8 +241,11 @@ fn detail_lines(out: &mut String, name: &str, value: &Value, style: Style) {
             fields
                 .map(|(key, value)| {
                     format!(
-                        "{key}: {}",
-                        value.as_str().map_or_else(|| value.to_string(), clean)
+                        "{}: {}",
+                        clean(key),
+                        value
+                            .as_str()
+                            .map_or_else(|| clean(&value.to_string()), clean)
                     )
                 })
                 .collect::<Vec<_>>()
@@ -363,19 +368,21 @@ pub(crate) fn group_block(group: &GroupRecord, rows: &[TestRecord], style: Style
             indented(&clean(error), "      ")
         );
     }
-    let failing: Vec<_> = rows
+    let all: usize = group.rows.values().sum();
+    let passed = group.rows.get("passed").copied().unwrap_or_default();
+    let told = if style.all { all } else { all - passed };
+    let shown = rows
         .iter()
-        .filter(|row| style.all || row.outcome != Outcome::Passed)
-        .collect();
-    for row in failing.iter().take(ROWS_SHOWN) {
+        .filter(|row| style.all || row.outcome != Outcome::Passed);
+    for row in shown.take(ROWS_SHOWN) {
         out.push('\n');
         out.push_str(&test_block(row, style));
     }
-    if failing.len() > ROWS_SHOWN {
+    if told > ROWS_SHOWN {
         let _ = writeln!(
             out,
             "\n  … and {} more rows, all in report.json",
-            failing.len() - ROWS_SHOWN
+            told - ROWS_SHOWN
         );
     }
     out

@@ -5,8 +5,9 @@ use super::measure::{error_chain, measure_all, trace};
 use super::run::Run;
 use crate::dataset::DatasetError;
 use crate::entry::{RowValue, TestEntry};
-use crate::observe::{CaseContext, Stages};
+use crate::observe::{CaseContext, StageAnswer, StageRequest, Stages};
 use crate::report::{MeasurementRecord, Outcome, TestRecord, TrialRecord};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -118,6 +119,19 @@ fn errored(why: String) -> TrialRecord {
     }
 }
 
+/// Stands for the recordings when the configuration cannot be read: what is to be replayed must not go live instead.
+struct Unusable(String);
+
+impl Stages for Unusable {
+    fn look_up(&self, _: &StageRequest) -> StageAnswer {
+        StageAnswer::Miss(self.0.clone())
+    }
+
+    fn store(&self, _: &StageRequest, _: &Value) -> Result<(), String> {
+        Err(self.0.clone())
+    }
+}
+
 async fn run_trial(
     run: &'static Run,
     entry: &'static TestEntry,
@@ -127,11 +141,12 @@ async fn run_trial(
 ) -> TrialRecord {
     let started = Instant::now();
     let limit = run.timeout(entry.timeout);
-    let stages = run
-        .recordings
-        .clone()
-        .map(|recordings| recordings as Arc<dyn Stages>);
-    let context = CaseContext::new(trial, stages);
+    let stages: Arc<dyn Stages> = match (&run.recordings, &run.config) {
+        (Some(recordings), _) => recordings.clone(),
+        (None, Err(error)) => Arc::new(Unusable(error.to_string())),
+        (None, Ok(_)) => unreachable!("recordings are made from every valid configuration"),
+    };
+    let context = CaseContext::new(trial, Some(stages));
     let produced = run_body(entry, row, &context, limit, place).await;
     let trace = Arc::new(trace(context.finish()));
     let stages = context.stages();

@@ -1,6 +1,7 @@
 //! Measures the expectations of one check, all at once.
 
 use super::run::{Run, payload_text};
+use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
@@ -25,10 +26,11 @@ use tokio::task::JoinHandle;
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
     let run = super::run();
+    let trial = observe::current_case().map_or(0, |case| case.trial());
     let asker = Asker::new(
         run.judge(metric.adjustments().judge.as_ref()),
         run.memo.clone(),
-        0,
+        trial,
     );
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
@@ -70,14 +72,17 @@ pub(super) async fn measure_all(
         {
             let trace = trace.clone();
             let shown = planned.about();
-            let task = runtime::bodies().spawn(measure_one(run, planned, trace, trial));
-            tasks.push((index, shown, task));
+            // A case of its own: what a metric calls is not the application's, and its panic is recorded.
+            let context = CaseContext::new(trial, None);
+            let work = observe::scope(context.clone(), measure_one(run, planned, trace, trial));
+            tasks.push((index, shown, context, runtime::bodies().spawn(work)));
         }
     }
     let mut seen: HashMap<(Option<String>, String, Option<String>), u32> = HashMap::new();
     let mut records = Vec::with_capacity(tasks.len());
-    for (case, shown, task) in tasks {
-        let mut record = with_patience(run, limit, task).await.unwrap_or_else(|why| {
+    let mut patience = Patience::new(run, limit);
+    for (case, shown, context, task) in tasks {
+        let mut record = patience.wait(task, &context).await.unwrap_or_else(|why| {
             shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
         });
         record.case = case;
@@ -222,36 +227,63 @@ async fn measure_one(
 }
 
 /// A metric that does nothing for the time limit is given up. Waiting for a judge that answers others meanwhile is not
-/// doing nothing: a slow judge with a long queue is no error.
-async fn with_patience<T>(
-    run: &Run,
+/// doing nothing: a slow judge with a long queue is no error. The metrics of a case run at once, and so does the clock.
+struct Patience {
+    run: &'static Run,
     limit: Duration,
-    mut task: JoinHandle<T>,
-) -> Result<T, String> {
-    let answered = || {
-        run.judges
-            .as_ref()
-            .map_or(0, crate::judge::Judges::answered)
-    };
-    loop {
-        let before = answered();
-        match tokio::time::timeout(limit, &mut task).await {
-            Ok(Ok(ended)) => return Ok(ended),
-            Ok(Err(error)) => {
-                return Err(error.try_into_panic().map_or_else(
-                    |error| error.to_string(),
-                    |payload| format!("the metric panicked: {}", payload_text(&*payload)),
-                ));
-            }
-            Err(_) if answered() != before => {}
-            Err(_) => {
-                task.abort();
-                return Err(format!(
-                    "the metric did not end within {limit:?}\nhint: raise the limit with `#[llm_test(timeout = \"…\")]`, or `timeout` under `[run]` in llmtest.toml"
-                ));
-            }
+    since: tokio::time::Instant,
+    answered: u64,
+}
+
+impl Patience {
+    fn new(run: &'static Run, limit: Duration) -> Self {
+        let since = tokio::time::Instant::now();
+        Self {
+            run,
+            limit,
+            since,
+            answered: answered(run),
         }
     }
+
+    async fn wait<T>(
+        &mut self,
+        mut task: JoinHandle<T>,
+        context: &CaseContext,
+    ) -> Result<T, String> {
+        loop {
+            match tokio::time::timeout_at(self.since + self.limit, &mut task).await {
+                Ok(Ok(ended)) => return Ok(ended),
+                Ok(Err(error)) => {
+                    let why = |payload: Box<dyn std::any::Any + Send>| {
+                        let text = context.take_panic();
+                        let text = text.unwrap_or_else(|| payload_text(&*payload).to_string());
+                        format!("the metric panicked: {text}")
+                    };
+                    return Err(error
+                        .try_into_panic()
+                        .map_or_else(|error| error.to_string(), why));
+                }
+                Err(_) => {}
+            }
+            let now = answered(self.run);
+            if now == self.answered {
+                task.abort();
+                return Err(format!(
+                    "the metric did not end within {:?}\n\
+                     hint: raise the limit with `#[llm_test(timeout = \"…\")]`, or `timeout` under `[run]` in llmtest.toml",
+                    self.limit
+                ));
+            }
+            (self.since, self.answered) = (tokio::time::Instant::now(), now);
+        }
+    }
+}
+
+fn answered(run: &Run) -> u64 {
+    run.judges
+        .as_ref()
+        .map_or(0, crate::judge::Judges::answered)
 }
 
 /// The cases that one expectation is about: the case itself, or one for every chosen span.

@@ -4,6 +4,7 @@ use crate::Result;
 use llmtest_metrics::{BoxFuture, Memo};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -11,41 +12,40 @@ use tokio::sync::OnceCell;
 /// A memo in memory and in the run's folder.
 pub(crate) struct RunMemo {
     folder: PathBuf,
+    /// Names the recordings and the mode: what one package recorded is not taken for another's.
+    scope: String,
     cells: Mutex<HashMap<String, Arc<OnceCell<Value>>>>,
 }
 
 impl RunMemo {
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf, scope: &str) -> Self {
         Self {
             folder,
+            scope: llmtest_metrics::hash::short(scope.as_bytes()),
             cells: Mutex::default(),
         }
     }
 
-    /// The value that another process of the run made, or made here. The first to write wins, and the others read what
-    /// it wrote, so that all processes go on with one value.
+    /// The value that another process of the run made, or made here, under a lock: it is asked for once, and all
+    /// processes go on with one value. `None` of the lock (a file system without) means that each process makes its own.
     async fn shared(&self, key: &str, make: BoxFuture<'_, Result<Value>>) -> Result<Value> {
-        let path = self.folder.join(format!("once-{key}.json"));
-        let read = || {
-            std::fs::read_to_string(&path)
-                .ok()
-                .and_then(|text| serde_json::from_str(&text).ok())
-        };
-        if let Some(value) = read() {
+        let path = self.folder.join(format!("once-{}-{key}.json", self.scope));
+        let lock_path = path.with_extension("lock");
+        let folder = self.folder.clone();
+        let lock = tokio::task::spawn_blocking(move || {
+            std::fs::create_dir_all(folder).ok()?;
+            let file = File::create(lock_path).ok()?;
+            file.lock().ok().map(|()| file)
+        });
+        let _held = lock.await?;
+        let known = std::fs::read_to_string(&path).ok();
+        if let Some(value) = known.and_then(|text| serde_json::from_str(&text).ok()) {
             return Ok(value);
         }
         let value = make.await?;
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let written = std::fs::create_dir_all(&self.folder)
-            .and_then(|()| std::fs::write(&temporary, value.to_string()));
-        // A hard link fails when the name is taken: unlike a rename it never replaces what others have read.
-        let first = written.and_then(|()| std::fs::hard_link(&temporary, &path));
-        let _ = std::fs::remove_file(&temporary);
-        Ok(if first.is_ok() {
-            value
-        } else {
-            read().unwrap_or(value)
-        })
+        // Only other processes miss what cannot be written.
+        let _ = std::fs::write(&path, value.to_string());
+        Ok(value)
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn a_value_is_made_once_and_an_error_is_tried_again() {
         let folder = std::env::temp_dir().join(format!("llmtest-memo-{}", std::process::id()));
-        let memo = RunMemo::new(folder.clone());
+        let memo = RunMemo::new(folder.clone(), "s");
         assert!(
             memo.get_or_make("k", Box::pin(async { Err("no".into()) }))
                 .await
@@ -96,7 +96,7 @@ mod tests {
                 .unwrap(),
             1
         );
-        let other_process = RunMemo::new(folder.clone());
+        let other_process = RunMemo::new(folder.clone(), "s");
         assert_eq!(
             other_process
                 .get_or_make("k", Box::pin(async { Ok(json!(3)) }))

@@ -10,5 +10,4 @@ mod run;
 pub(crate) use body::Place;
 pub(crate) use case::{Case, run_case};
 pub use measure::measure;
-pub(crate) use place::report_root;
 pub(crate) use run::{HarnessArgs, Run, run, start};

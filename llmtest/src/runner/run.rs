@@ -7,7 +7,9 @@ use crate::judge::Judges;
 use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
-use crate::report::{GroupRecord, Shards, Style, Tally, TestRecord, summary};
+use crate::report::{
+    FailedLast, GroupRecord, Shards, Style, Tally, TestRecord, failed_last, summary,
+};
 use llmtest_metrics::{AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,6 +28,10 @@ pub(crate) struct Run {
     pub(crate) recordings: Option<Arc<Recordings>>,
     pub(crate) memo: Arc<RunMemo>,
     pub(crate) shards: Shards,
+    /// With `LLMTEST_FAILED`: what did not pass last time, where that is known.
+    failed_last: Option<FailedLast>,
+    /// How many cases may be in flight.
+    pub(crate) capacity: usize,
     /// Places for cases in flight.
     pub(crate) places: Arc<Semaphore>,
     /// Takes secrets out of what is shown.
@@ -63,6 +69,9 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let harness = harness.unwrap_or_default();
         let config = Config::from_env(manifest_dir.as_deref());
         let known = config.as_ref().ok();
+        let scope = known.map_or_else(String::new, |config| {
+            format!("{:?} {}", config.mode, config.recordings.display())
+        });
         let redactor = known
             .map(|config| config.redactor.clone())
             .unwrap_or_default();
@@ -78,7 +87,11 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         Run {
             judges,
             recordings,
-            memo: Arc::new(RunMemo::new(shards.folder().to_path_buf())),
+            memo: Arc::new(RunMemo::new(shards.folder().to_path_buf(), &scope)),
+            failed_last: known
+                .filter(|config| config.failed)
+                .and_then(|_| failed_last(&report_root(known), shards.folder(), &binary_name())),
+            capacity: concurrency,
             places: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
             binary: binary_name(),
             style: Style {
@@ -127,11 +140,19 @@ impl Run {
         self.config.as_ref().map_or(1, |config| config.attempt)
     }
 
-    /// Whether `LLMTEST_TAGS` selects a test with these tags.
-    pub(crate) fn selects(&self, tags: &[&str]) -> bool {
-        self.config.as_ref().map_or(true, |config| {
-            config.tags.is_empty() || config.tags.iter().any(|tag| tags.contains(&tag.as_str()))
-        })
+    /// Why `LLMTEST_TAGS` or `LLMTEST_FAILED` leaves out a test with these tags.
+    pub(crate) fn leaves_out(
+        &self,
+        tags: &[&str],
+        failed: impl FnOnce(&FailedLast) -> bool,
+    ) -> Option<&'static str> {
+        let config = self.config.as_ref().ok()?;
+        let tagged = |tag: &String| tags.contains(&tag.as_str());
+        if !config.tags.is_empty() && !config.tags.iter().any(tagged) {
+            return Some("not chosen by LLMTEST_TAGS");
+        }
+        let last = self.failed_last.as_ref()?;
+        (!failed(last)).then_some("did not fail last time")
     }
 
     /// Adds a case to the record.
@@ -190,8 +211,8 @@ impl Run {
         }
     }
 
-    /// Folds the records, and returns the summary for the terminal.
-    pub(crate) fn finish(&self) -> String {
+    /// Folds the records, and returns the summary for the terminal, and what went wrong with the run itself.
+    pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
         let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
         if let Err(error) = self.shards.unattributed(lost.clone()) {
@@ -202,10 +223,10 @@ impl Run {
             None
         });
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = String::new();
+        let (mut table, mut out) = (String::new(), String::new());
         if !tally.is_empty() {
             let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-            out = summary(
+            table = summary(
                 &tally,
                 &groups,
                 self.started.elapsed(),
@@ -235,7 +256,7 @@ impl Run {
         {
             let _ = writeln!(out, "error: {trouble}");
         }
-        self.shown(out)
+        (self.shown(table), self.shown(out))
     }
 
     /// Writes to the real standard error, past libtest's capture.

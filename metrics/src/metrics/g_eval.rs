@@ -194,7 +194,6 @@ impl GEval {
                 .template("steps")
                 .text("criteria", &self.criteria)
                 .text("fields", titles)
-                .shared()
                 .schema(json!({
                     "type": "object",
                     "properties": {"steps": {"type": "array", "items": {"type": "string"}}},
