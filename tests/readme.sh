@@ -8,7 +8,7 @@ ln -s "$root" "$work/llmtest"
 mkdir -p "$work/shop/src" "$work/shop/tests"; cd "$work/shop"
 # The fenced block whose first line starts with $1.
 block() { awk -v first="$1" '/^```/ { inside = !inside; line = 0; wanted = 0; next } inside { line++; if (line == 1 && index($0, first) == 1) wanted = 1; if (wanted) print }' "$root/README.md"; }
-{ printf '[package]\nname = "shop"\nversion = "0.1.0"\nedition = "2024"\n\n'; block '# Cargo.toml'; printf '\n[workspace]\n'; } >Cargo.toml
+{ block '# Cargo.toml'; printf '\n[workspace]\n'; } >Cargo.toml
 block '// src/lib.rs' >src/lib.rs
 block '// tests/refunds.rs' >tests/refunds.rs
 cp "$root/Cargo.lock" .

@@ -232,8 +232,8 @@ fn row_id(value: &Value) -> String {
     }
 }
 
-/// An id that is safe in test names: `::`, white space, control and direction characters are escaped, and so is what a
-/// shell or a filter would trip over; long ids are cut and end in a hash.
+/// An id that is safe in test names: `::`, white space, control and direction characters are escaped; long ids are cut
+/// and end in a hash.
 fn escape_id(id: &str) -> String {
     use std::fmt::Write;
     let mut safe = String::with_capacity(id.len());

@@ -54,7 +54,7 @@ pub trait Metric: Send + Sync {
         Adjusted::new(self).at_most(max)
     }
 
-    /// Measured, shown and recorded, but never fails the test by its score.
+    /// Measured, shown and recorded, but never fails the test, not even when it is Errored.
     fn report_only(self) -> Adjusted<Self>
     where
         Self: Sized,
@@ -62,7 +62,8 @@ pub trait Metric: Send + Sync {
         Adjusted::new(self).report_only()
     }
 
-    /// Asks another judge than the configured one: the name of a registered judge, or a judge.
+    /// Asks another judge than the configured one: the name of a registered judge, or a judge. A judge that is passed as
+    /// a value is asked as it is: not recorded, not limited, not retried.
     fn judged_by(self, judge: impl Into<JudgeChoice>) -> Adjusted<Self>
     where
         Self: Sized,
@@ -151,7 +152,7 @@ impl<M: Metric> Adjusted<M> {
         self
     }
 
-    /// Measured, shown and recorded, but never fails the test by its score.
+    /// Measured, shown and recorded, but never fails the test, not even when it is Errored.
     pub fn report_only(mut self) -> Self {
         self.adjustments.report_only = true;
         self

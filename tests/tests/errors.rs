@@ -91,6 +91,7 @@ fn every_error_ends_its_own_case_and_says_what_to_do() {
                 "did you mean `bad_line.jsonl`",
             ],
         ),
+        ("a_folder", &["is a folder", "hint: name a file in it"]),
         (
             "own_type::bad",
             &["row `bad` is not a `Own`: missing field `question`"],

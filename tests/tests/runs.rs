@@ -181,3 +181,61 @@ fn equal_keys_are_told_apart() {
         .collect();
     assert_eq!(titles, ["contains", "contains #2"]);
 }
+
+#[test]
+fn the_exact_path_of_a_dataset_runs_all_its_rows() {
+    let scratch = Scratch::new("whole");
+    let args = [
+        "from_an_array",
+        "--exact",
+        "--nocapture",
+        "--include-ignored",
+    ];
+    assert_eq!(ran(&scratch, &args, &[]).counts().unwrap()[..2], [2, 0]);
+    assert_eq!(
+        ran(&scratch, &["from_an_array::x", "--exact"], &[])
+            .counts()
+            .unwrap()[0],
+        1
+    );
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_never_lets_a_stage_go_live() {
+    let scratch = Scratch::new("unreadable");
+    let folder = scratch.path().to_string_lossy().into_owned();
+    let vars = [("LLMTEST_DIR", folder.as_str()), ("LLMTEST_MOED", "live")];
+    let ran = run(
+        &fixture("judged"),
+        ["replays_a_stage", "needs_no_judge"],
+        &vars,
+    );
+    assert_eq!(ran.results()["needs_no_judge"], "ok");
+    assert_eq!(ran.results()["replays_a_stage"], "FAILED");
+    assert!(
+        ran.block("replays_a_stage").contains("LLMTEST_MOED"),
+        "{}",
+        ran.text()
+    );
+    assert_eq!(ran.code, 101);
+}
+
+#[test]
+fn what_failed_last_is_known_under_libtest_too() {
+    let scratch = Scratch::new("failed-libtest");
+    let folder = scratch.path().to_string_lossy().into_owned();
+    let dir = ("LLMTEST_DIR", folder.as_str());
+    let first = run(&fixture("flags"), ["alpha", "beta"], &[dir]);
+    assert_eq!(first.counts().unwrap()[..2], [2, 1], "{}", first.text());
+    let second = run(
+        &fixture("flags"),
+        ["--show-output"],
+        &[dir, ("LLMTEST_FAILED", "1")],
+    );
+    assert!(
+        second.text().contains("did not fail last time"),
+        "{}",
+        second.text()
+    );
+    assert_eq!(second.counts().unwrap()[..2], [5, 1], "{}", second.text());
+}

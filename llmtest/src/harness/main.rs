@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Runs every `#[llm_test]` of this binary and returns the exit code: 0 when all passed, 101 when one did not, 2 for a
-/// wrong command line.
+/// Runs every `#[llm_test]` of this binary and returns the exit code: 0 when all passed, 101 when one did not or the
+/// configuration cannot be read, 2 for a wrong command line.
 ///
 /// Understands the command line of libtest: several filters, `--exact`, `--skip`, `--ignored`, `--include-ignored`,
 /// `--list`, `--format`, `--test-threads`, `--no-capture`. Everything else is set in `llmtest.toml` and with `LLMTEST_*`

@@ -184,7 +184,7 @@ pub struct MeasurementRecord {
     pub quantity: Option<Quantity>,
     /// What was asked of it.
     pub bar: Bar,
-    /// Measured and shown, but never fails the test by its score.
+    /// Measured and shown, but never fails the test.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub report_only: bool,
     /// Why; for Errored, what went wrong.
