@@ -4,6 +4,7 @@ use super::select::clash_of;
 use crate::config;
 use crate::dataset::{self, manifest_dir};
 use crate::entry::{self, Dataset, TestEntry};
+use crate::observe::adopt_orphans;
 use crate::report::{GroupRecord, Outcome, TestRecord, group_block, test_block};
 use crate::runner::{Case, Place, Run, run_case, start};
 use crate::runtime;
@@ -40,6 +41,11 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     let vars = config::HarnessVars::from_env();
     let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
     let run = start(Some(dir.clone()), None);
+    let asked = Asked::parse(std::env::args().skip(1));
+    let alone = asked.exact && asked.filters.len() == 1 && entry.trials == 1;
+    if alone && matches!(entry.dataset, Dataset::None) {
+        adopt_orphans();
+    }
     let mut verdict = match run.leaves_out(entry.tags, |failed| failed.has_test(&entry.path())) {
         None => runtime::handle().block_on(run_one(run, entry, &dir)),
         Some(why) => {
@@ -50,7 +56,7 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
             }
         }
     };
-    if was_last(entry) {
+    if was_last(entry, &asked) {
         let (table, trouble) = run.finish();
         if !run.under_nextest() {
             Run::tell(&format!("\n{table}"));
@@ -169,10 +175,9 @@ pub(super) async fn run_rows(
 }
 
 /// Whether this was the last test of the crate that libtest was asked to run: then the summary is due.
-fn was_last(entry: &TestEntry) -> bool {
+fn was_last(entry: &TestEntry, asked: &Asked) -> bool {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     let ended = ENDED.fetch_add(1, Ordering::SeqCst) + 1;
-    let asked = Asked::parse(std::env::args().skip(1));
     let due = entry::all()
         .into_iter()
         .filter(|other| {

@@ -4,6 +4,7 @@ use super::args::Args;
 use super::select::{Named, named};
 use crate::dataset::{self, manifest_dir};
 use crate::entry::{Dataset, TestEntry};
+use crate::observe::adopt_orphans;
 use crate::report::{group_block, test_block};
 use crate::runner::{Case, HarnessArgs, Place, Run, run_case, start};
 use crate::{config, runtime};
@@ -188,6 +189,11 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         trials.push(waiting(&test.name, test.entry, receiver));
     }
     run.skipped(ignored);
+    if let [(Work::Case(case), ..)] = queue.make_contiguous()
+        && case.entry.trials == 1
+    {
+        adopt_orphans();
+    }
     let driver = runtime::handle().spawn(drive(run, queue));
     let conclusion = libtest_mimic::run(&mimic, trials);
     driver.abort();

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::replay::Stages;
 
+static ADOPT: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
 static CASES: AtomicUsize = AtomicUsize::new(0);
 static FIRST_CASE: OnceLock<Weak<CaseContext>> = OnceLock::new();
@@ -24,6 +25,12 @@ thread_local! {
 /// Makes observed functions look for a case, for the rest of the process.
 pub(crate) fn listen() {
     LISTENING.store(true, Ordering::Relaxed);
+}
+
+/// Says that this process runs one case only, as under nextest: calls that lost their case on the way can only be its own.
+/// Beside other tests they could be anybody's.
+pub(crate) fn adopt_orphans() {
+    ADOPT.store(true, Ordering::Relaxed);
 }
 
 #[inline]
@@ -44,12 +51,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Where this thread is; else, if the process ever had one case only, in that.
+    /// Where this thread is; else, if this process runs one case only, in that.
     pub(super) fn current() -> Option<Self> {
         CURRENT.with_borrow(Clone::clone).or_else(|| {
-            let case = (CASES.load(Ordering::Acquire) == 1)
-                .then(|| FIRST_CASE.get()?.upgrade())
-                .flatten()?;
+            let alone = ADOPT.load(Ordering::Relaxed) && CASES.load(Ordering::Acquire) == 1;
+            let case = alone.then(|| FIRST_CASE.get()?.upgrade()).flatten()?;
             Some(Self { case, span: None })
         })
     }

@@ -20,7 +20,9 @@ mod spawn;
 #[cfg(feature = "harness")]
 mod tests;
 
-pub(crate) use context::{CaseContext, RawSpan, current_case, enter, listen, scope, unattributed};
+pub(crate) use context::{
+    CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
+};
 pub use open::note_usage;
 pub use replay::ReplayedError;
 pub(crate) use replay::{StageAnswer, StageRequest, Stages};

@@ -331,6 +331,7 @@ fn work_elsewhere_counts_as_unattributed_unless_carried() {
 fn an_orphan_belongs_to_the_only_case_of_the_process() {
     const CHILD: &str = "LLMTEST_TEST_ORPHAN";
     if std::env::var_os(CHILD).is_some() {
+        adopt_orphans();
         let case = case();
         std::thread::spawn(|| adds(1, (1, 1), 1)).join().unwrap();
         assert_eq!(tree(&case.finish()), [("add", None, None)]);
