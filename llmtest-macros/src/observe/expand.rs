@@ -76,6 +76,7 @@ impl Code<'_> {
             static __LLMTEST_META: #p::Meta = #p::Meta {
                 name: #name,
                 kind: #kind,
+                module: ::core::module_path!(),
                 file: ::core::file!(),
                 line: #line,
                 body_hash: #hash,

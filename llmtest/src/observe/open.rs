@@ -16,6 +16,8 @@ pub struct Meta {
     pub name: &'static str,
     /// The span's kind.
     pub kind: &'static str,
+    /// Its module: equal names of two modules are two stages.
+    pub module: &'static str,
     /// Where the function is.
     pub file: &'static str,
     /// The line of its name.

@@ -108,7 +108,8 @@ impl Pending {
     /// Opens the span of a stage.
     pub fn open_stage(mut self) -> Open {
         let case = &self.place.case;
-        let digest = digest(&Value::Object(std::mem::take(&mut self.exact)));
+        let exact = Value::Object(std::mem::take(&mut self.exact));
+        let digest = digest(&Value::Array(vec![self.meta.module.into(), exact]));
         let call = case.count_stage(self.meta.name, digest);
         let stage = case.stage_source().map(|_| {
             let request = StageRequest {
