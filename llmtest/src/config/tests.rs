@@ -218,3 +218,33 @@ fn a_url_is_shown_without_user_and_password() {
     assert!(config.judge.is_local());
     assert_eq!(config.redactor.scrub("pw hunter2hunter2"), "pw [redacted]");
 }
+
+#[test]
+fn the_documentation_names_every_variable_and_the_true_defaults() {
+    let text = include_str!("../../../CONFIGURATION.md");
+    for (name, _) in env::VARIABLES {
+        assert!(
+            text.contains(&format!("`{name}`")),
+            "{name} is not documented"
+        );
+    }
+    let toml = text
+        .split("```toml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let folder = Folder::new("documented", toml);
+    let shown = |config: Config| {
+        let gate = format!("{:?}", config.gate);
+        (
+            format!("{:?}", config.judge),
+            gate,
+            config.concurrency,
+            config.timeout,
+            config.recordings,
+        )
+    };
+    let documented = shown(folder.load(&[]).unwrap());
+    std::fs::write(folder.0.join(FILE), "").unwrap();
+    assert_eq!(documented, shown(folder.load(&[]).unwrap()));
+}
