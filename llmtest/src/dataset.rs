@@ -228,7 +228,7 @@ fn row_id(value: &Value) -> String {
     match value.get("id") {
         Some(Value::String(id)) if !id.is_empty() => id.clone(),
         Some(Value::Number(id)) => id.to_string(),
-        _ => llmtest_metrics::hash::short(value.to_string().as_bytes()),
+        _ => llmtest_metrics::hash::short(llmtest_metrics::json::text(value).as_bytes()),
     }
 }
 

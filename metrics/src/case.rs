@@ -151,7 +151,7 @@ impl TestCase {
                 .collect::<Vec<_>>()
                 .join("\n"),
             Field::Metadata if self.metadata.is_empty() => String::new(),
-            Field::Metadata => serde_json::to_string(&self.metadata).unwrap_or_default(),
+            Field::Metadata => crate::json::text(&Value::Object(self.metadata.clone())),
         };
         (!text.is_empty()).then_some(text)
     }
@@ -169,7 +169,11 @@ fn numbered(items: &[String]) -> String {
 fn json_lines<T: Serialize>(items: &[T]) -> String {
     items
         .iter()
-        .filter_map(|item| serde_json::to_string(item).ok())
+        .filter_map(|item| {
+            serde_json::to_value(item)
+                .ok()
+                .map(|value| crate::json::text(&value))
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

@@ -111,6 +111,31 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
+/// Compact JSON with the members of objects sorted: the same text however some crate has configured `serde_json`.
+///
+/// ```
+/// let value = serde_json::json!({"b": [{"d": 1, "c": 2}], "a": null});
+/// assert_eq!(llmtest_metrics::json::text(&value), r#"{"a":null,"b":[{"c":2,"d":1}]}"#);
+/// ```
+pub fn text(value: &Value) -> String {
+    sorted(value).to_string()
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| *name);
+            let sorted = members
+                .into_iter()
+                .map(|(name, member)| (name.clone(), sorted(member)));
+            Value::Object(sorted.collect())
+        }
+        scalar => scalar.clone(),
+    }
+}
+
 /// Where the object that starts at the first byte ends, with strings and escapes in mind.
 fn object_end(text: &str) -> Option<usize> {
     let mut depth = 0usize;

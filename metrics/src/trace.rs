@@ -163,7 +163,7 @@ pub(crate) fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        other => other.to_string(),
+        other => crate::json::text(other),
     }
 }
 

@@ -389,7 +389,7 @@ fn passages(output: &Value) -> Vec<String> {
             let named = ["text", "content", "page_content", "passage", "body"]
                 .iter()
                 .find_map(|key| fields.get(*key)?.as_str());
-            named.map_or_else(|| value.to_string(), str::to_string)
+            named.map_or_else(|| llmtest_metrics::json::text(value), str::to_string)
         }
         other => other.to_string(),
     };
