@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Everything known about one `#[llm_test]` function. Made by the macro, as a static.
@@ -97,13 +98,17 @@ pub struct Registered(pub &'static TestEntry);
 inventory::collect!(Registered);
 
 /// Every registered test, by file and line; the registry itself has no order.
-pub(crate) fn all() -> Vec<&'static TestEntry> {
-    let mut entries: Vec<_> = inventory::iter::<Registered>
-        .into_iter()
-        .map(|registered| registered.0)
-        .collect();
-    entries.sort_by_key(|entry| (entry.file, entry.line, entry.name));
-    entries
+pub(crate) fn all() -> &'static [&'static TestEntry] {
+    // Under libtest every test asks.
+    static ALL: OnceLock<Vec<&'static TestEntry>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut entries: Vec<_> = inventory::iter::<Registered>
+            .into_iter()
+            .map(|registered| registered.0)
+            .collect();
+        entries.sort_by_key(|entry| (entry.file, entry.line, entry.name));
+        entries
+    })
 }
 
 /// Reads the row as the type of the test's argument. A [`Golden`] is given the row's id.

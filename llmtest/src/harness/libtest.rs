@@ -74,7 +74,8 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
 }
 
 async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Verdict {
-    if let (None, false) = (clash_of(entry), matches!(entry.dataset, Dataset::None)) {
+    let clash = clash_of(entry);
+    if clash.is_none() && !matches!(entry.dataset, Dataset::None) {
         let (group, rows) = run_rows(run, entry, dir, Place::Thread).await;
         let failed = group.outcome != Outcome::Passed;
         let block = if failed || run.style.all {
@@ -85,7 +86,7 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
         run.record_group(group);
         return Verdict { failed, block };
     }
-    let case = clash_of(entry).map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
+    let case = clash.map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
     let record = run_case(run, case, Place::Thread).await;
     let failed = record.outcome != Outcome::Passed;
     let block = if failed || run.style.all {
@@ -179,7 +180,7 @@ fn was_last(entry: &TestEntry, asked: &Asked) -> bool {
     static ENDED: AtomicUsize = AtomicUsize::new(0);
     let ended = ENDED.fetch_add(1, Ordering::SeqCst) + 1;
     let due = entry::all()
-        .into_iter()
+        .iter()
         .filter(|other| {
             other.crate_name() == entry.crate_name() && asked.runs(&other.path(), other.ignored)
         })

@@ -15,12 +15,12 @@ pub(super) struct Named {
 pub(super) fn named() -> Vec<Named> {
     let entries = entry::all();
     let mut by_path: HashMap<String, Vec<&'static TestEntry>> = HashMap::new();
-    for entry in &entries {
+    for entry in entries {
         by_path.entry(entry.path()).or_default().push(entry);
     }
     let mut count: HashMap<String, usize> = HashMap::new();
     entries
-        .into_iter()
+        .iter()
         .map(|entry| {
             let path = entry.path();
             let same = &by_path[&path];
@@ -44,7 +44,8 @@ pub(super) fn named() -> Vec<Named> {
 pub(super) fn clash_of(entry: &TestEntry) -> Option<String> {
     let path = entry.path();
     let same: Vec<_> = entry::all()
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|other| other.path() == path && other.crate_name() == entry.crate_name())
         .collect();
     clash(&path, &same)
