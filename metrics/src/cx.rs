@@ -54,15 +54,25 @@ impl<'a> EvalCx<'a> {
         }
     }
 
-    /// The field as text, or the error that names the metric and says how to set the field.
+    /// The field as text, or the error that names the metric and says how to set the field. A list that the case states
+    /// to be empty is an empty text.
     pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
-        self.case.field(field).ok_or_else(|| {
-            MissingField {
-                metric: metric.name().to_string(),
-                field: field.name(),
-            }
-            .into()
-        })
+        if let Some(text) = self.case.field(field) {
+            return Ok(text);
+        }
+        if self.case.states(field) {
+            return Ok(String::new());
+        }
+        Err(MissingField {
+            metric: metric.name().to_string(),
+            field: field.name(),
+        }
+        .into())
+    }
+
+    /// Whether verdicts are scored as they are given, whatever their number: how DeepEval scores.
+    pub(crate) fn as_given(&self) -> bool {
+        self.asker.as_given
     }
 
     /// Asks the judge and reads the reply as `T`. A reply that is not what was asked is asked again, up to twice, with
@@ -90,7 +100,7 @@ impl<'a> EvalCx<'a> {
                 Ok(value) => return Ok(Answer { value, reply }),
                 Err(problem) => problem,
             };
-            if attempt == RE_ASKS {
+            if attempt == RE_ASKS || self.as_given() {
                 return Err(self.asker.bad_reply(&prompt, &problem, &reply).into());
             }
             self.asker.log().re_asks += 1;
@@ -203,6 +213,7 @@ pub struct Asker {
     trial: u32,
     /// Whether what is being polled is made for the whole run.
     shared: AtomicBool,
+    as_given: bool,
     log: Mutex<AskLog>,
 }
 
@@ -239,6 +250,7 @@ impl Asker {
             memo,
             trial,
             shared: AtomicBool::new(false),
+            as_given: false,
             log: Mutex::default(),
         }
     }
@@ -250,6 +262,13 @@ impl Asker {
             Arc::new(LocalMemo::default()),
             0,
         )
+    }
+
+    /// Scores verdicts as they are given and asks nothing again, for comparisons with other implementations.
+    #[doc(hidden)]
+    pub fn scoring_as_given(mut self) -> Self {
+        self.as_given = true;
+        self
     }
 
     /// What was asked.

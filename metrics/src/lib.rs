@@ -13,9 +13,11 @@
 
 mod case;
 mod check;
+mod choice;
 mod cx;
 mod error;
 mod fake;
+mod grade;
 pub mod hash;
 mod join;
 pub mod json;
@@ -24,24 +26,26 @@ mod judge;
 pub mod logprobs;
 mod metric;
 mod metrics;
+mod options;
 mod prompt;
-mod prompts;
 mod reason;
 mod score;
+mod sentences;
 mod trace;
 mod verdicts;
+mod windows;
 
-pub use case::{Component, Field, Golden, Role, TestCase, ToolCall, Turn};
+pub use case::{
+    Component, Field, Golden, McpServer, Passage, Role, TestCase, ToolCall, ToolKind, ToolSpec,
+    Turn,
+};
 pub use check::{Check, Expectation, IntoChecks};
 pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Memo};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;
 pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};
 pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
-pub use metrics::{
-    AnswerRelevancy, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness, GEval,
-    JsonCorrectness, Node, PatternMatch, Question, Similarity, ask,
-};
+pub use metrics::*;
 pub use prompt::Template;
 pub use score::{Bar, IntoScore, Quantity, Score};
 pub use trace::{Span, SpanKind, Spans, Trace, Usage};
@@ -58,4 +62,19 @@ pub async fn measure_with(
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await?
         .checked()
+}
+
+/// Measures as DeepEval scores: the judge's verdicts as they are given, nothing asked again. For comparisons between the
+/// two; not public API.
+#[doc(hidden)]
+pub async fn __measure_as_given(
+    case: &TestCase,
+    trace: &Trace,
+    expectation: &Expectation,
+    judge: impl Into<AnyJudge>,
+) -> Result<Score> {
+    let asker = Asker::standalone(Some(judge.into())).scoring_as_given();
+    expectation
+        .measure(&EvalCx::new(case, trace, None, &asker))
+        .await
 }

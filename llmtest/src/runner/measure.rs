@@ -5,8 +5,8 @@ use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
-    AskLog, Asker, BoxError, Check, EvalCx, Expectation, Metric, NotApplicable, Score, Span,
-    SpanKind, TestCase, ToolCall, Trace,
+    AskLog, Asker, BoxError, Check, EvalCx, Expectation, Metric, NotApplicable, Passage, Score,
+    Span, SpanKind, TestCase, ToolCall, Trace,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -333,16 +333,23 @@ fn plan(expectation: Expectation, case: &Arc<TestCase>, trace: &Trace) -> Vec<Pl
     }
 }
 
-/// What retrievers found feeds `retrieved`, and tool calls feed `tools`, unless the case sets them.
+/// What retrievers found feeds `retrieved`, and tool calls feed `tools`, unless the case sets them. Where a retriever or
+/// an agent ran, an empty list says that there was nothing.
 fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
-    if case.retrieved.is_empty() {
-        case.retrieved = trace
-            .of_kind(SpanKind::Retriever)
-            .flat_map(|span| passages(&span.output))
-            .collect();
+    let ran = |kind| trace.of_kind(kind).next().is_some();
+    let (retrieved, called) = (
+        ran(SpanKind::Retriever),
+        ran(SpanKind::Tool) || ran(SpanKind::Agent),
+    );
+    if case.retrieved.is_empty() && retrieved {
+        case = case.retrieved(
+            trace
+                .of_kind(SpanKind::Retriever)
+                .flat_map(|span| passages(&span.output)),
+        );
     }
-    if case.tools.is_empty() {
-        case.tools = trace.of_kind(SpanKind::Tool).map(tool_call).collect();
+    if case.tools.is_empty() && called {
+        case = case.tools(trace.of_kind(SpanKind::Tool).map(tool_call));
     }
     case
 }
@@ -361,11 +368,15 @@ fn component_case(case: &TestCase, trace: &Trace, index: usize, span: &Span) -> 
             .map(|(_, span)| span)
     };
     let expected = case.components.get(&span.name).cloned().unwrap_or_default();
-    let mut part = TestCase::new(span.input_text(), span.output_text())
-        .context(expected.context)
-        .expected_tools(expected.expected_tools)
-        .retrieved(below(SpanKind::Retriever).flat_map(|span| passages(&span.output)))
-        .tools(below(SpanKind::Tool).map(tool_call));
+    let mut part = TestCase::new(span.input_text(), span.output_text());
+    if below(SpanKind::Retriever).next().is_some() {
+        part = part.retrieved(below(SpanKind::Retriever).flat_map(|span| passages(&span.output)));
+    }
+    if below(SpanKind::Tool).next().is_some() || span.kind == SpanKind::Agent {
+        part = part.tools(below(SpanKind::Tool).map(tool_call));
+    }
+    part.context = expected.context;
+    part.expected_tools = expected.expected_tools;
     part.expected = expected.expected;
     part.metadata = expected.metadata;
     part
@@ -381,22 +392,12 @@ fn is_below(trace: &Trace, mut at: usize, ancestor: usize) -> bool {
     false
 }
 
-/// The passages in a retriever's result: a list of texts, of objects with a text field, or one text.
-fn passages(output: &Value) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Object(fields) => {
-            let named = ["text", "content", "page_content", "passage", "body"]
-                .iter()
-                .find_map(|key| fields.get(*key)?.as_str());
-            named.map_or_else(|| llmtest_metrics::json::text(value), str::to_string)
-        }
-        other => other.to_string(),
-    };
+/// The passages in a retriever's result: a list of them, or one.
+fn passages(output: &Value) -> Vec<Passage> {
     match output {
         Value::Null => Vec::new(),
-        Value::Array(items) => items.iter().map(text).collect(),
-        other => vec![text(other)],
+        Value::Array(items) => items.iter().map(Passage::from_json).collect(),
+        other => vec![Passage::from_json(other)],
     }
 }
 

@@ -7,7 +7,7 @@
 mod reply;
 
 use crate::{EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, reason};
-use reply::{NumberedReply, Split, SplitReply};
+use reply::{Entry, NumberedReply, Split, SplitReply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -127,6 +127,9 @@ impl Ballot {
         items: &[String],
         ask: impl Fn(String) -> Template + Send + Sync,
     ) -> Result<Vec<Verdict>> {
+        if cx.as_given() {
+            return self.as_given(cx, ask(numbered(items))).await;
+        }
         let mut found: Vec<Option<Verdict>> = items.iter().map(|_| None).collect();
         for round in 0.. {
             let open: Vec<usize> = (1..=items.len())
@@ -170,6 +173,52 @@ impl Ballot {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Asks for one verdict on a whole: `{"reason": "...", "verdict": "..."}`. `None` only where verdicts are scored as
+    /// given and this one is none.
+    pub(crate) async fn one(
+        &self,
+        cx: &EvalCx<'_>,
+        template: Template,
+        statement: &str,
+    ) -> Result<Option<Verdict>> {
+        let prompt = template.schema(self.entry(&[])).prompt()?;
+        if cx.as_given() {
+            let reply = cx.ask::<Value>(prompt).await?.value;
+            return Ok(self.read_as_given(&reply));
+        }
+        let check = |entry: &Entry| self.check_vote(entry.verdict, "here");
+        let entry = cx.ask_checked::<Entry>(prompt, check).await?.value;
+        Ok(Some(Verdict {
+            statement: statement.to_string(),
+            vote: entry.verdict,
+            reason: entry.reason.unwrap_or_default(),
+            passage: None,
+        }))
+    }
+
+    /// Whatever verdicts the judge gives, in their order; what is no verdict is dropped.
+    async fn as_given(&self, cx: &EvalCx<'_>, template: Template) -> Result<Vec<Verdict>> {
+        let prompt = template.text("reply", "").prompt()?;
+        let reply = cx.ask::<Value>(prompt).await?.value;
+        let given = reply["verdicts"].as_array();
+        Ok(given
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| self.read_as_given(entry))
+            .collect())
+    }
+
+    fn read_as_given(&self, entry: &Value) -> Option<Verdict> {
+        let vote = Vote::try_from(entry["verdict"].clone()).ok()?;
+        let text = |key: &str| entry[key].as_str().unwrap_or_default().to_string();
+        self.0.contains(&vote).then(|| Verdict {
+            statement: text("statement"),
+            vote,
+            reason: text("reason"),
+            passage: None,
+        })
+    }
+
     /// Asks for items and verdicts at once, where the judge takes a text apart and judges the parts in one call.
     pub(crate) async fn split(
         &self,
@@ -177,6 +226,9 @@ impl Ballot {
         template: Template,
         length: usize,
     ) -> Result<Vec<Verdict>> {
+        if cx.as_given() {
+            return self.as_given(cx, template).await;
+        }
         let tokens = u32::try_from((768 + length).min(8192)).unwrap_or(8192);
         let prompt = template
             .schema(self.split_schema())
@@ -279,15 +331,44 @@ fn numbers(numbers: &[usize]) -> String {
         .join(", ")
 }
 
+/// Items as numbered lines.
+pub(crate) fn numbered<T: fmt::Display>(items: &[T]) -> String {
+    items
+        .iter()
+        .zip(1..)
+        .map(|(item, number)| format!("{number}. {item}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// How a reason names what was judged: "2 of 3 `noun`s are `fails`".
 pub(crate) struct Wording {
     pub(crate) noun: &'static str,
     pub(crate) passes: &'static str,
     pub(crate) fails: &'static str,
+    /// The score where there is no verdict, and the reason for it.
+    pub(crate) empty: (f64, &'static str),
 }
 
-/// The share of verdicts whose answer is in `passing`, with a reason made of those that are not. At least one verdict.
+/// The average precision of a ranking: the mean, over the relevant ranks `k`, of the share of relevant items among the
+/// first `k`; 0 where nothing is relevant. In `0.0..=1.0`.
+pub(crate) fn average_precision(relevant: &[bool]) -> f64 {
+    let mut hits = 0.0;
+    let mut sum = 0.0;
+    for (at, _) in relevant.iter().enumerate().filter(|(_, hit)| **hit) {
+        hits += 1.0;
+        sum += hits / (at + 1) as f64;
+    }
+    if hits > 0.0 { sum / hits } else { 0.0 }
+}
+
+/// The share of verdicts whose answer is in `passing`, with a reason made of those that are not; the wording says what
+/// no verdict at all is worth.
 pub(crate) fn share(verdicts: &[Verdict], passing: &[Vote], wording: &Wording) -> Score {
+    if verdicts.is_empty() {
+        let (value, why) = wording.empty;
+        return Score::new(value).because(why);
+    }
     let failing: Vec<&Verdict> = verdicts
         .iter()
         .filter(|verdict| !passing.contains(&verdict.vote))
@@ -296,6 +377,7 @@ pub(crate) fn share(verdicts: &[Verdict], passing: &[Vote], wording: &Wording) -
         noun,
         passes,
         fails,
+        ..
     } = wording;
     let all = verdicts.len();
     let plural = if all == 1 { "" } else { "s" };

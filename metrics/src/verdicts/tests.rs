@@ -5,6 +5,7 @@ const WORDING: Wording = Wording {
     noun: "claim",
     passes: "true",
     fails: "false",
+    empty: (1.0, "there is no claim"),
 };
 
 fn items(n: usize) -> Vec<String> {
@@ -206,4 +207,35 @@ async fn the_schema_has_a_key_for_every_number_that_is_open() {
         schema["properties"]["verdicts"]["properties"]["11"]["required"],
         json!(["reason", "verdict"])
     );
+}
+
+#[test]
+fn average_precision_rewards_early_hits() {
+    for (ranking, expected) in [
+        (&[][..], 0.0),
+        (&[false, false], 0.0),
+        (&[true, true], 1.0),
+        (&[true, false, true], (1.0 + 2.0 / 3.0) / 2.0),
+        (&[false, true], 0.5),
+    ] {
+        assert!(
+            (average_precision(ranking) - expected).abs() < 1e-12,
+            "{ranking:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn scored_as_given_nothing_is_asked_again_and_what_is_no_verdict_is_dropped() {
+    let judge = FakeJudge::new().reply(
+        r#"{"verdicts": [{"verdict": "Yes"}, {"verdict": "maybe"}, {"verdict": "no, since"}, {"verdict": "yes"}]}"#,
+    );
+    let (case, trace) = (TestCase::new("q", "a"), Trace::default());
+    let asker = Asker::standalone(Some(AnyJudge::from(judge.clone()))).scoring_as_given();
+    let verdicts = Ballot(&[Vote::Yes, Vote::No])
+        .verdicts(&EvalCx::new(&case, &trace, None, &asker), &items(1), ask)
+        .await
+        .unwrap();
+    assert_eq!(votes(&verdicts), [Vote::Yes, Vote::No, Vote::Yes]);
+    assert_eq!(judge.prompts().len(), 1);
 }

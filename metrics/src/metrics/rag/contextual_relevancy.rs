@@ -1,14 +1,14 @@
 //! `ContextualRelevancy`.
 
-use crate::prompts::Prompts;
+use crate::options::{Options, knobs, options};
 use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
-use crate::{Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score, join};
+use crate::{Bar, BoxFuture, EvalCx, Field, Metric, Result, Score, join};
 
 /// Measures whether what was retrieved is about the input: the share of the passages' facts that help to answer it.
 ///
 /// One call of the judge a passage, all at once: it splits the passage into facts and says of each whether it is relevant,
-/// yes or no. The verdicts of all passages count alike; an empty passage counts as one that is not relevant. Does not
-/// apply when the retriever found nothing. Needs `input` and `retrieved`; of a component, these are its arguments and its
+/// yes or no. The verdicts of all passages count alike; an empty passage counts as one that is not relevant. Where the
+/// retriever found nothing, the score is 0. Needs `input` and `retrieved`; of a component, these are its arguments and its
 /// result. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
 ///
 /// ```
@@ -24,40 +24,15 @@ use crate::{Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score,
 /// ```
 #[derive(Debug, Clone)]
 pub struct ContextualRelevancy {
-    strict: bool,
-    prompts: Prompts,
-}
-
-impl Default for ContextualRelevancy {
-    fn default() -> Self {
-        Self::new()
-    }
+    options: Options,
 }
 
 impl ContextualRelevancy {
     /// With default options.
     pub fn new() -> Self {
-        let steps = [(
-            "verdicts",
-            include_str!("../../prompts/contextual_relevancy/verdicts.md"),
-        )];
         Self {
-            strict: false,
-            prompts: Prompts::new("contextual_relevancy", &steps),
+            options: options!("contextual_relevancy": "verdicts"),
         }
-    }
-
-    /// Scores 0 unless every fact is relevant, and sets the bar to 1.
-    pub fn strict(mut self) -> Self {
-        self.strict = true;
-        self
-    }
-
-    /// Replaces the prompt `verdicts`. It must use the same placeholders.
-    #[track_caller]
-    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.prompts.replace(step, text.into());
-        self
     }
 
     async fn passage(
@@ -77,7 +52,7 @@ impl ContextualRelevancy {
             }]);
         }
         let template = self
-            .prompts
+            .options
             .template("verdicts")
             .fenced("input", "input", input)
             .fenced("passage", "passage", passage);
@@ -91,24 +66,21 @@ impl ContextualRelevancy {
     }
 }
 
+knobs!(ContextualRelevancy, default);
+
 impl Metric for ContextualRelevancy {
     fn name(&self) -> &'static str {
         "contextual_relevancy"
     }
 
     fn bar(&self) -> Bar {
-        super::bar(self.strict)
+        self.options.bar()
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let input = cx.need(self, Field::Input)?;
         let passages = &cx.case.retrieved;
-        if passages.is_empty() {
-            if super::retriever_ran(cx) {
-                return Err(NotApplicable::because("nothing was retrieved").into());
-            }
-            cx.need(self, Field::Retrieved)?;
-        }
+        cx.need(self, Field::Retrieved)?;
         let input = input.as_str();
         let calls = passages
             .iter()
@@ -121,10 +93,7 @@ impl Metric for ContextualRelevancy {
             .into_iter()
             .flatten()
             .collect();
-        if verdicts.is_empty() {
-            return Err(NotApplicable::because("the retrieved passages state nothing").into());
-        }
-        Ok(super::strictly(self.strict, score(&verdicts)))
+        Ok(self.options.clamp(score(&verdicts)))
     }
 }
 
@@ -133,6 +102,7 @@ fn score(verdicts: &[Verdict]) -> Score {
         noun: "retrieved fact",
         passes: "relevant to the input",
         fails: "not relevant to the input",
+        empty: (0.0, "the retriever found nothing that states anything"),
     };
     verdicts::share(verdicts, &[Vote::Yes], &wording)
 }
@@ -140,7 +110,7 @@ fn score(verdicts: &[Verdict]) -> Score {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Asker, FakeJudge, MissingField, Span, TestCase, Trace, measure_with};
+    use crate::{FakeJudge, MissingField, TestCase, measure_with};
     use serde_json::json;
 
     fn case(passages: &[&str]) -> TestCase {
@@ -205,38 +175,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_stated_is_nothing_to_judge_and_no_passages_a_missing_field() {
-        let error = measure_with(&case(&["silence"]), &ContextualRelevancy::new(), judge())
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.downcast_ref::<NotApplicable>().unwrap().reason(),
-            "the retrieved passages state nothing"
-        );
-        let error = measure_with(&case(&[]), &ContextualRelevancy::new(), judge())
+    async fn nothing_found_scores_zero_and_no_passages_are_a_missing_field() {
+        for passages in [&["silence"][..], &[]] {
+            let score = measure_with(&case(passages), &ContextualRelevancy::new(), judge())
+                .await
+                .unwrap();
+            assert_eq!(score.value, 0.0);
+        }
+        let untold = TestCase::new("How long may I return shoes?", "");
+        let error = measure_with(&untold, &ContextualRelevancy::new(), judge())
             .await
             .unwrap_err();
         assert_eq!(
             error.downcast_ref::<MissingField>().unwrap().field,
             "retrieved"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_retriever_that_found_nothing_is_nothing_to_judge() {
-        let (case, trace, span) = (
-            case(&[]),
-            Trace::default(),
-            Span::new("retrieve", "retriever"),
-        );
-        let asker = Asker::standalone(None);
-        let error = ContextualRelevancy::new()
-            .measure(&EvalCx::new(&case, &trace, Some(&span), &asker))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.downcast_ref::<NotApplicable>().unwrap().reason(),
-            "nothing was retrieved"
         );
     }
 }

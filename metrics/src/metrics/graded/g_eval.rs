@@ -1,13 +1,13 @@
 //! `GEval`.
 
-use crate::prompts::Prompts;
+use crate::options::{Options, knobs, options};
 use crate::{Bar, EvalCx, Field, Metric, Result, Score, logprobs, reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
 
 /// What a judge is given when nothing else is said.
-pub(super) const DEFAULT_FIELDS: [Field; 2] = [Field::Input, Field::Output];
+pub(crate) const DEFAULT_FIELDS: [Field; 2] = [Field::Input, Field::Output];
 
 /// Measures whatever its criteria say, as the grade of a judge: `(grade - lowest) / (highest - lowest)`.
 ///
@@ -41,8 +41,7 @@ pub struct GEval {
     steps: Vec<String>,
     rubric: Vec<(RangeInclusive<u32>, String)>,
     scale: RangeInclusive<u32>,
-    strict: bool,
-    prompts: Prompts,
+    options: Options,
 }
 
 impl GEval {
@@ -65,14 +64,7 @@ impl GEval {
             steps: Vec::new(),
             rubric: Vec::new(),
             scale: 0..=10,
-            strict: false,
-            prompts: Prompts::new(
-                "g_eval",
-                &[
-                    ("steps", include_str!("../../prompts/g_eval/steps.md")),
-                    ("score", include_str!("../../prompts/g_eval/score.md")),
-                ],
-            ),
+            options: options!("g_eval": "steps", "score"),
         }
     }
 
@@ -133,19 +125,6 @@ impl GEval {
         self
     }
 
-    /// Scores 1 for the highest grade and 0 for every other, and sets the bar to 1.
-    pub fn strict(mut self) -> Self {
-        self.strict = true;
-        self
-    }
-
-    /// Replaces a prompt, `steps` or `score`. It must use the same placeholders.
-    #[track_caller]
-    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.prompts.replace(step, text.into());
-        self
-    }
-
     #[track_caller]
     fn check_rubric(&self) {
         let (name, scale) = (&self.name, &self.scale);
@@ -179,7 +158,7 @@ impl GEval {
             self.name,
             self.criteria,
             self.fields,
-            self.prompts.text("steps")
+            self.options.text("steps")
         ])
         .to_string();
         let titles = self
@@ -190,7 +169,7 @@ impl GEval {
             .join(", ");
         let make = async {
             let prompt = self
-                .prompts
+                .options
                 .template("steps")
                 .text("criteria", &self.criteria)
                 .text("fields", titles)
@@ -208,13 +187,15 @@ impl GEval {
     }
 }
 
+knobs!(GEval);
+
 impl Metric for GEval {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn bar(&self) -> Bar {
-        super::bar(self.strict)
+        self.options.bar()
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
@@ -222,7 +203,7 @@ impl Metric for GEval {
         let steps = self.steps_for(cx).await?;
         let (lowest, highest) = (*self.scale.start(), *self.scale.end());
         let prompt = self
-            .prompts
+            .options
             .template("score")
             .text("criteria", &self.criteria)
             .text("steps", numbered(&steps))
@@ -242,7 +223,7 @@ impl Metric for GEval {
             .ask_checked::<Grade>(prompt, |grade| grade.check(&self.scale))
             .await?;
         let weighted = match &answer.reply.logprobs {
-            _ if self.strict => None,
+            _ if self.options.strict() => None,
             None => {
                 cx.note("score is the judge's integer: the provider gave no log-probabilities");
                 None
@@ -259,7 +240,7 @@ impl Metric for GEval {
         Ok(Score::new(score(
             weighted.unwrap_or(grade.score),
             &self.scale,
-            self.strict,
+            self.options.strict(),
         ))
         .because(reason::clause(&grade.reason, reason::LONGEST))
         .detail(
@@ -277,7 +258,7 @@ impl Metric for GEval {
 }
 
 /// The fields of the case with their titles, for a fence.
-pub(super) fn fields_of(
+pub(crate) fn fields_of(
     cx: &EvalCx<'_>,
     metric: &impl Metric,
     fields: &[Field],

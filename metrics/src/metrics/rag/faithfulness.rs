@@ -1,8 +1,8 @@
 //! `Faithfulness`.
 
-use crate::prompts::Prompts;
+use crate::options::{Options, knobs, options};
 use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
-use crate::{Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score, join};
+use crate::{Bar, BoxFuture, EvalCx, Field, Metric, Result, Score, join};
 use serde_json::Value;
 
 /// Measures whether the output stays with what was retrieved: the share of its claims that the passages do not
@@ -10,8 +10,8 @@ use serde_json::Value;
 ///
 /// The judge lists the truths of the passages and the claims of the output, then gives each claim a verdict: yes, no, or
 /// borderline where the truths decide nothing. A borderline claim passes unless
-/// [`penalize_ambiguous`](Self::penalize_ambiguous) is set; so it is where the retriever ran and found
-/// nothing. Does not apply to an output without claims. Needs `input`, `output` and `retrieved`. Default bar: at least 0.5. Steps and formula as DeepEval 4.3.1.
+/// [`penalize_ambiguous`](Self::penalize_ambiguous) is set; so it is where the retriever found nothing. An output without
+/// claims scores 1. Needs `input`, `output` and `retrieved`. Default bar: at least 0.5. Steps and formula as DeepEval 4.3.1.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, Faithfulness, TestCase, measure_with};
@@ -29,38 +29,16 @@ use serde_json::Value;
 pub struct Faithfulness {
     penalize_ambiguous: bool,
     truths_limit: Option<usize>,
-    strict: bool,
-    prompts: Prompts,
-}
-
-impl Default for Faithfulness {
-    fn default() -> Self {
-        Self::new()
-    }
+    options: Options,
 }
 
 impl Faithfulness {
     /// With default options.
     pub fn new() -> Self {
-        let steps = [
-            (
-                "truths",
-                include_str!("../../prompts/faithfulness/truths.md"),
-            ),
-            (
-                "claims",
-                include_str!("../../prompts/faithfulness/claims.md"),
-            ),
-            (
-                "verdicts",
-                include_str!("../../prompts/faithfulness/verdicts.md"),
-            ),
-        ];
         Self {
             penalize_ambiguous: false,
             truths_limit: None,
-            strict: false,
-            prompts: Prompts::new("faithfulness", &steps),
+            options: options!("faithfulness": "truths", "claims", "verdicts"),
         }
     }
 
@@ -81,19 +59,6 @@ impl Faithfulness {
         self
     }
 
-    /// Scores 0 unless every claim passes, and sets the bar to 1.
-    pub fn strict(mut self) -> Self {
-        self.strict = true;
-        self
-    }
-
-    /// Replaces a prompt, `truths`, `claims` or `verdicts`. It must use the same placeholders.
-    #[track_caller]
-    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.prompts.replace(step, text.into());
-        self
-    }
-
     async fn truths(&self, cx: &EvalCx<'_>, passages: String) -> Result<Vec<String>> {
         if passages.is_empty() {
             return Ok(Vec::new());
@@ -104,7 +69,7 @@ impl Faithfulness {
             .unwrap_or_default();
         let length = passages.len();
         let template = self
-            .prompts
+            .options
             .template("truths")
             .text("limit", limit)
             .fenced("passages", "passages", passages);
@@ -117,7 +82,7 @@ impl Faithfulness {
         let length = output.len();
         verdicts::list(
             cx,
-            self.prompts
+            self.options
                 .template("claims")
                 .fenced("output", "output", output),
             "claims",
@@ -127,24 +92,21 @@ impl Faithfulness {
     }
 }
 
+knobs!(Faithfulness, default);
+
 impl Metric for Faithfulness {
     fn name(&self) -> &'static str {
         "faithfulness"
     }
 
     fn bar(&self) -> Bar {
-        super::bar(self.strict)
+        self.options.bar()
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         cx.need(self, Field::Input)?;
         let output = cx.need(self, Field::Output)?;
-        let found_nothing = cx.case.retrieved.is_empty() && super::retriever_ran(cx);
-        let passages = if found_nothing {
-            String::new()
-        } else {
-            cx.need(self, Field::Retrieved)?
-        };
+        let passages = cx.need(self, Field::Retrieved)?;
         let lists: Vec<BoxFuture<'_, _>> = vec![
             Box::pin(self.truths(cx, passages)),
             Box::pin(self.claims(cx, output)),
@@ -154,7 +116,7 @@ impl Metric for Faithfulness {
             .try_into()
             .map_err(|_| "two lists were asked for")?;
         if claims.is_empty() {
-            return Err(NotApplicable::because("the output makes no claim").into());
+            return Ok(score(&[], self.penalize_ambiguous));
         }
         let facts = if truths.is_empty() {
             "(none)".to_string()
@@ -162,7 +124,7 @@ impl Metric for Faithfulness {
             truths.join("\n")
         };
         let ask = |lines| {
-            self.prompts
+            self.options
                 .template("verdicts")
                 .fenced("truths", "facts", &facts)
                 .fenced("claims", "claims", lines)
@@ -174,7 +136,7 @@ impl Metric for Faithfulness {
             "truths",
             truths.into_iter().map(Value::from).collect::<Vec<_>>(),
         );
-        Ok(super::strictly(self.strict, score))
+        Ok(self.options.clamp(score))
     }
 }
 
@@ -184,6 +146,7 @@ fn score(verdicts: &[Verdict], penalize_ambiguous: bool) -> Score {
             noun: "claim",
             passes: "supported by the passages",
             fails: "not supported by the passages",
+            empty: (1.0, "the output makes no claim"),
         };
         return verdicts::share(verdicts, &[Vote::Yes], &wording);
     }
@@ -191,6 +154,7 @@ fn score(verdicts: &[Verdict], penalize_ambiguous: bool) -> Score {
         noun: "claim",
         passes: "consistent with the passages",
         fails: "contradicted by the passages",
+        empty: (1.0, "the output makes no claim"),
     };
     verdicts::share(verdicts, &[Vote::Yes, Vote::Borderline], &wording)
 }
@@ -198,7 +162,7 @@ fn score(verdicts: &[Verdict], penalize_ambiguous: bool) -> Score {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AnyJudge, Asker, FakeJudge, MissingField, Span, TestCase, Trace, measure_with};
+    use crate::{FakeJudge, MissingField, TestCase, measure_with};
 
     fn case() -> TestCase {
         TestCase::new("Refund?", "Within 60 days, by post.")
@@ -292,12 +256,8 @@ mod tests {
     #[tokio::test]
     async fn where_the_retriever_found_nothing_no_truths_are_asked_for() {
         let fake = judge();
-        let mut trace = Trace::default();
-        trace.spans.push(Span::new("retrieve", "retriever"));
-        let case = TestCase::new("Refund?", "Within 60 days, by post.");
-        let asker = Asker::standalone(Some(AnyJudge::from(fake.clone())));
-        Faithfulness::new()
-            .measure(&EvalCx::new(&case, &trace, None, &asker))
+        let case = TestCase::new("Refund?", "Within 60 days, by post.").retrieved([""; 0]);
+        measure_with(&case, &Faithfulness::new(), fake.clone())
             .await
             .unwrap();
         assert_eq!(fake.prompts().len(), 2);
@@ -305,16 +265,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_claims_is_nothing_to_judge_and_no_passages_a_missing_field() {
+    async fn no_claims_is_no_fault_and_no_passages_a_missing_field() {
         let fake = FakeJudge::new()
             .when("truths", r#"{"truths": []}"#)
             .when("claims", r#"{"claims": []}"#);
-        let error = measure_with(&case(), &Faithfulness::new(), fake)
+        let score = measure_with(&case(), &Faithfulness::new(), fake)
             .await
-            .unwrap_err();
+            .unwrap();
         assert_eq!(
-            error.downcast_ref::<NotApplicable>().unwrap().reason(),
-            "the output makes no claim"
+            (score.value, score.reason.as_deref()),
+            (1.0, Some("the output makes no claim"))
         );
         let error = measure_with(
             &TestCase::new("q", "a"),

@@ -1,7 +1,7 @@
 //! `Dag`.
 
-use super::g_eval::{DEFAULT_FIELDS, fields_of};
-use crate::prompts::Prompts;
+use super::graded::{DEFAULT_FIELDS, fields_of};
+use crate::options::{Options, options};
 use crate::{EvalCx, Field, Metric, Result, Score, reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub struct Dag {
     name: String,
     root: Question,
     fields: Vec<Field>,
-    prompts: Prompts,
+    options: Options,
 }
 
 impl Dag {
@@ -48,15 +48,11 @@ impl Dag {
             "a `Dag` needs a name, such as `tone`"
         );
         root.check(&name);
-        let prompts = Prompts::new(
-            "dag",
-            &[("question", include_str!("../../prompts/dag/question.md"))],
-        );
         Self {
             name,
             root,
             fields: DEFAULT_FIELDS.to_vec(),
-            prompts,
+            options: options!("dag": "question"),
         }
     }
 
@@ -75,7 +71,7 @@ impl Dag {
     /// Replaces the prompt `question`. It must use the same placeholders.
     #[track_caller]
     pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.prompts.replace(step, text.into());
+        self.options.replace(step, text.into());
         self
     }
 
@@ -90,7 +86,7 @@ impl Dag {
             .map(|outcome| outcome.label.as_str())
             .collect();
         let prompt = self
-            .prompts
+            .options
             .template("question")
             .fenced_list("case", fields_of(cx, self, question.fields.as_ref().unwrap_or(&self.fields))?)
             .text("question", &question.text)
@@ -359,5 +355,4 @@ fn answer_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Stri
 }
 
 #[cfg(test)]
-#[path = "dag_tests.rs"]
 mod tests;

@@ -1,14 +1,14 @@
 //! `AnswerRelevancy`.
 
-use crate::prompts::Prompts;
+use crate::options::{Options, knobs, options};
 use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
-use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score};
 
 /// Measures how much of the output is about the input: the share of its statements that are relevant or at least
 /// support the answer.
 ///
-/// The judge splits the output into statements, then gives each a verdict: yes, no or borderline. Does not apply to an
-/// output that states nothing. Needs `input` and `output`. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
+/// The judge splits the output into statements, then gives each a verdict: yes, no or borderline. An output that states
+/// nothing scores 1. Needs `input` and `output`. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
 ///
 /// ```
 /// use llmtest_metrics::{AnswerRelevancy, FakeJudge, TestCase, measure_with};
@@ -26,48 +26,19 @@ use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score};
 /// ```
 #[derive(Debug, Clone)]
 pub struct AnswerRelevancy {
-    strict: bool,
-    prompts: Prompts,
-}
-
-impl Default for AnswerRelevancy {
-    fn default() -> Self {
-        Self::new()
-    }
+    options: Options,
 }
 
 impl AnswerRelevancy {
     /// With default options.
     pub fn new() -> Self {
-        let steps = [
-            (
-                "statements",
-                include_str!("../../prompts/answer_relevancy/statements.md"),
-            ),
-            (
-                "verdicts",
-                include_str!("../../prompts/answer_relevancy/verdicts.md"),
-            ),
-        ];
         Self {
-            strict: false,
-            prompts: Prompts::new("answer_relevancy", &steps),
+            options: options!("answer_relevancy": "statements", "verdicts"),
         }
     }
-
-    /// Scores 0 unless every statement passes, and sets the bar to 1.
-    pub fn strict(mut self) -> Self {
-        self.strict = true;
-        self
-    }
-
-    /// Replaces a prompt, `statements` or `verdicts`. It must use the same placeholders.
-    #[track_caller]
-    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.prompts.replace(step, text.into());
-        self
-    }
 }
+
+knobs!(AnswerRelevancy, default);
 
 impl Metric for AnswerRelevancy {
     fn name(&self) -> &'static str {
@@ -75,7 +46,7 @@ impl Metric for AnswerRelevancy {
     }
 
     fn bar(&self) -> Bar {
-        super::bar(self.strict)
+        self.options.bar()
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
@@ -83,7 +54,7 @@ impl Metric for AnswerRelevancy {
         let length = output.len();
         let statements = verdicts::list(
             cx,
-            self.prompts
+            self.options
                 .template("statements")
                 .fenced("output", "output", output),
             "statements",
@@ -91,10 +62,10 @@ impl Metric for AnswerRelevancy {
         )
         .await?;
         if statements.is_empty() {
-            return Err(NotApplicable::because("the output states nothing").into());
+            return Ok(score(&[]));
         }
         let ask = |lines| {
-            self.prompts
+            self.options
                 .template("verdicts")
                 .fenced("input", "input", &input)
                 .fenced("statements", "statements", lines)
@@ -102,7 +73,7 @@ impl Metric for AnswerRelevancy {
         let verdicts = Ballot(&[Vote::Yes, Vote::No, Vote::Borderline])
             .verdicts(cx, &statements, ask)
             .await?;
-        Ok(super::strictly(self.strict, score(&verdicts)))
+        Ok(self.options.clamp(score(&verdicts)))
     }
 }
 
@@ -111,6 +82,7 @@ fn score(verdicts: &[Verdict]) -> Score {
         noun: "statement",
         passes: "relevant to the input",
         fails: "not relevant to the input",
+        empty: (1.0, "the output states nothing that could be off topic"),
     };
     verdicts::share(verdicts, &[Vote::Yes, Vote::Borderline], &wording)
 }
@@ -186,13 +158,11 @@ mod tests {
     #[tokio::test]
     async fn an_output_that_states_nothing_is_not_judged() {
         let fake = FakeJudge::new().reply(r#"{"statements": []}"#);
-        let error = measure_with(&case(), &AnswerRelevancy::new(), fake)
+        let score = measure_with(&case(), &AnswerRelevancy::new(), fake)
             .await
-            .unwrap_err();
-        assert_eq!(
-            error.downcast_ref::<NotApplicable>().unwrap().reason(),
-            "the output states nothing"
-        );
+            .unwrap();
+        assert_eq!(score.value, 1.0);
+        assert!(score.reason.unwrap().contains("states nothing"));
     }
 
     #[tokio::test]

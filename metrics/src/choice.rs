@@ -1,0 +1,84 @@
+//! One of several labels with its reason: what metrics ask that sort a whole into a class.
+
+use crate::{EvalCx, Result, Template, reason};
+use serde_json::{Value, json};
+
+/// What the judge chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The index of the label.
+    pub(crate) index: usize,
+    /// Why; completes "because …", possibly empty.
+    pub(crate) reason: String,
+}
+
+/// Asks for exactly one of these labels: `{"reason": "...", "verdict": "..."}`. Case counts: labels may differ in it.
+/// The template says what the labels mean; `{{labels}}`, where it has it, is filled with the list.
+pub(crate) async fn choose(cx: &EvalCx<'_>, template: Template, labels: &[&str]) -> Result<Choice> {
+    let prompt = template
+        .schema(json!({
+            "type": "object",
+            "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": labels}},
+            "required": ["reason", "verdict"],
+            "additionalProperties": false,
+        }))
+        .prompt()?;
+    let reply = cx
+        .ask_checked::<Value>(prompt, |value| read(value, labels).map(|_| ()))
+        .await?;
+    Ok(read(&reply.value, labels)?)
+}
+
+fn read(value: &Value, labels: &[&str]) -> Result<Choice, String> {
+    let verdict = &value["verdict"];
+    let text = match verdict {
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
+        Value::String(text) => text
+            .trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '.'))
+            .to_string(),
+        _ => String::new(),
+    };
+    let index = labels
+        .iter()
+        .position(|label| *label == text)
+        .ok_or_else(|| {
+            let listed: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
+            format!(
+                "`verdict` must be exactly one of {}, but it is {verdict}",
+                listed.join(", ")
+            )
+        })?;
+    let why = value["reason"].as_str().unwrap_or_default();
+    Ok(Choice {
+        index,
+        reason: reason::clause(why, reason::LONGEST),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_one_of_the_labels() {
+        let choice = read(
+            &json!({"reason": "It is.", "verdict": " \"good\". "}),
+            &["bad", "good"],
+        )
+        .unwrap();
+        assert_eq!((choice.index, choice.reason.as_str()), (1, "it is"));
+        assert_eq!(
+            read(&json!({"verdict": true}), &["yes", "no"])
+                .unwrap()
+                .index,
+            0
+        );
+        for verdict in [json!("Good"), json!("excellent"), Value::Null] {
+            let error = read(&json!({"verdict": verdict}), &["bad", "good"]).unwrap_err();
+            assert!(
+                error.contains(r#"exactly one of "bad", "good", but it is"#),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How a conversation is cut: exchanges, and windows over them.
+
+use crate::{Role, Turn};
+use std::ops::Range;
+
+/// The exchanges of a conversation, as ranges of turns: an exchange ends where the user speaks after the assistant, and
+/// the last one counts only if the assistant had the last word. An exchange holds a turn of the user; what comes before
+/// the first one belongs to it ("unit interactions" of DeepEval 4.3.1).
+pub(crate) fn exchanges(turns: &[Turn]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut user_spoke = false;
+    for (at, turn) in turns.iter().enumerate() {
+        let after_assistant = at > start && turns[at - 1].role == Role::Assistant;
+        if turn.role == Role::User && after_assistant && user_spoke {
+            found.push(start..at);
+            start = at;
+            user_spoke = false;
+        }
+        user_spoke |= turn.role == Role::User;
+    }
+    let answered = turns
+        .last()
+        .is_some_and(|turn| turn.role == Role::Assistant);
+    if user_spoke && answered {
+        found.push(start..turns.len());
+    }
+    found
+}
+
+/// For each exchange, the turns of it and of the `size - 1` exchanges before it.
+pub(crate) fn windows(turns: &[Turn], size: usize) -> Vec<Range<usize>> {
+    let exchanges = exchanges(turns);
+    exchanges
+        .iter()
+        .enumerate()
+        .map(|(at, exchange)| exchanges[(at + 1).saturating_sub(size)].start..exchange.end)
+        .collect()
+}
+
+/// The turns as a judge reads them: `user: …`, one a line, numbered from the first turn of the conversation on.
+pub(crate) fn transcript(turns: &[Turn], range: Range<usize>) -> String {
+    turns[range.clone()]
+        .iter()
+        .zip(range.start + 1..)
+        .map(|(turn, number)| format!("{number}. {}: {}", turn.role.as_str(), turn.content))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(roles: &str) -> Vec<Turn> {
+        let turn = |role| match role {
+            'u' => Turn::user("?"),
+            _ => Turn::assistant("!"),
+        };
+        roles.chars().map(turn).collect()
+    }
+
+    #[test]
+    fn an_exchange_ends_where_the_user_speaks_after_the_assistant() {
+        for (roles, expected) in [
+            ("", vec![]),
+            ("u", vec![]),
+            ("a", vec![]),
+            ("ua", vec![0..2]),
+            ("uaua", vec![0..2, 2..4]),
+            ("uauau", vec![0..2, 2..4]),
+            ("uuaa", vec![0..4]),
+            ("auaua", vec![0..3, 3..5]),
+            ("aua", vec![0..3]),
+        ] {
+            assert_eq!(exchanges(&turns(roles)), expected, "{roles}");
+        }
+    }
+
+    #[test]
+    fn a_window_reaches_back() {
+        let turns = turns("uauauaua");
+        assert_eq!(windows(&turns, 2), [0..2, 0..4, 2..6, 4..8]);
+        assert_eq!(windows(&turns, 1), [0..2, 2..4, 4..6, 6..8]);
+        assert_eq!(transcript(&turns, 2..4), "3. user: ?\n4. assistant: !");
+    }
+}
