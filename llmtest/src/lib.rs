@@ -82,5 +82,7 @@ pub mod __private {
     pub use crate::judge::NamedJudge;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
+    pub use crate::runner::measure_traced;
+    #[cfg(feature = "harness")]
     pub use inventory;
 }

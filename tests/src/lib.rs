@@ -3,6 +3,9 @@
 pub mod bench;
 pub mod loopback;
 pub mod mock;
+mod tally;
+
+pub use tally::Tally;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -5,8 +5,8 @@ use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
-    AskLog, Asker, BoxError, Check, EvalCx, Expectation, Metric, NotApplicable, Passage, Score,
-    Span, SpanKind, TestCase, ToolCall, Trace,
+    AskLog, Asker, BoxError, Check, EvalCx, Expectation, JudgeChoice, Metric, NotApplicable,
+    Passage, Score, Span, SpanKind, TestCase, ToolCall, Trace,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -26,17 +26,33 @@ use tokio::task::JoinHandle;
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
     let run = super::run();
-    let trial = observe::current_case().map_or(0, |case| case.trial());
-    let asker = Asker::new(
-        run.judge(metric.adjustments().judge.as_ref()),
-        run.memo.clone(),
-        trial,
-    );
+    let asker = asker(run, metric.adjustments().judge.as_ref());
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await;
     run.settle_recordings();
     score?.checked()
+}
+
+/// As [`measure`], with a trace and a type-erased metric; for our own commands.
+#[doc(hidden)]
+pub async fn measure_traced(
+    case: &TestCase,
+    trace: &Trace,
+    expectation: &Expectation,
+) -> crate::Result<Score> {
+    let run = super::run();
+    let asker = asker(run, expectation.adjustments().judge.as_ref());
+    let score = expectation
+        .measure(&EvalCx::new(case, trace, None, &asker))
+        .await;
+    run.settle_recordings();
+    score
+}
+
+fn asker(run: &Run, judge: Option<&JudgeChoice>) -> Asker {
+    let trial = observe::current_case().map_or(0, |case| case.trial());
+    Asker::new(run.judge(judge), run.memo.clone(), trial)
 }
 
 /// One expectation on one case or component, ready to be measured.

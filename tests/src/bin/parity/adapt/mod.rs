@@ -1,0 +1,192 @@
+//! From a vector to our metric and our case: fields are renamed and numbers added, nothing else.
+
+mod rag;
+mod text;
+
+use crate::compare::Ours;
+use crate::judge::ScriptedJudge;
+use crate::vector::Vector;
+use llmtest::{Check, Metric, Span, TestCase, Trace};
+use serde_json::{Map, Value};
+
+/// What a vector is with us.
+pub(crate) enum Adapted {
+    /// A metric of a case. Our scores are measured against the vector's threshold by [`threshold`].
+    Check(Check, ScriptedJudge),
+    /// Something that is no metric, measured at once, such as an arena.
+    Done(Ours),
+}
+
+/// The adapters by group; each knows its own metrics.
+const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[rag::adapt, text::adapt];
+
+/// Runs a vector through our metric.
+pub(crate) async fn measure(vector: &Vector) -> Ours {
+    let Some(adapted) = GROUPS.iter().find_map(|group| group(vector)) else {
+        let message = format!("no adapter for `{}`", vector.metric);
+        return Ours::Error {
+            kind: crate::compare::Kind::Other,
+            message,
+        };
+    };
+    let (check, judge) = match adapted {
+        Adapted::Check(check, judge) => (check, judge),
+        Adapted::Done(ours) => return ours,
+    };
+    let expectation = &check.expectations()[0];
+    let trace = trace(&vector.test_case["trace"]);
+    match llmtest::__measure_as_given(check.case(), &trace, expectation, judge).await {
+        Ok(score) => {
+            let passed = expectation.bar().is_met_by(score.value);
+            let threshold = !matches!(vector.options.get("threshold"), Some(Value::Null))
+                || vector.flag("strict_mode");
+            Ours::Score {
+                value: score.value,
+                success: threshold.then_some(passed),
+            }
+        }
+        Err(error) => Ours::error(&error),
+    }
+}
+
+/// The case with the metric, under the vector's threshold and judge. Strict metrics keep their own bar, as in DeepEval.
+pub(crate) fn check(vector: &Vector, metric: impl Metric + 'static) -> Adapted {
+    check_with(vector, metric, ScriptedJudge::new(vector))
+}
+
+/// As [`check`], with a judge that renames.
+pub(crate) fn check_with(
+    vector: &Vector,
+    metric: impl Metric + 'static,
+    judge: ScriptedJudge,
+) -> Adapted {
+    let case = case(&vector.test_case);
+    let threshold = vector.option("threshold").and_then(Value::as_f64);
+    let check = match threshold {
+        Some(threshold) if !vector.flag("strict_mode") => case.expect(metric.at_least(threshold)),
+        _ => case.expect(metric),
+    };
+    Adapted::Check(check, judge)
+}
+
+/// `metric.strict()` where the vector is strict.
+macro_rules! strictly {
+    ($vector:expr, $metric:expr) => {
+        if $vector.flag("strict_mode") {
+            $metric.strict()
+        } else {
+            $metric
+        }
+    };
+}
+pub(crate) use strictly;
+
+/// The closed kind under which this vector may differ, if one applies.
+pub(crate) fn closed_kind(vector: &Vector, _ours: &Ours) -> Option<&'static str> {
+    let raw_logprobs = vector
+        .judge
+        .iter()
+        .any(|answer| answer.step.ends_with("evaluation_raw"));
+    match vector.metric.as_str() {
+        "pattern_match" if text::python_syntax(&vector.text("pattern")) => Some("python-regex"),
+        "json_correctness" if text::lax_pydantic(vector) => Some("pydantic-coercion"),
+        "g_eval" | "conversational_g_eval" if raw_logprobs => Some("score-token-place"),
+        _ => None,
+    }
+}
+
+/// DeepEval's test case under our names.
+pub(crate) fn case(case: &Value) -> TestCase {
+    let known = [
+        "input",
+        "actual_output",
+        "expected_output",
+        "expected_outcome",
+        "context",
+        "retrieval_context",
+        "tools_called",
+        "expected_tools",
+        "turns",
+        "scenario",
+        "chatbot_role",
+        "mcp_servers",
+        "metadata",
+    ];
+    let mut row: Map<String, Value> = fields(case, &known);
+    if let Some(Value::Array(turns)) = row.get_mut("turns") {
+        let names = [
+            "role",
+            "content",
+            "retrieval_context",
+            "tools_called",
+            "metadata",
+        ];
+        for turn in turns {
+            let mut fields = fields(turn, &names);
+            add_mcp_calls(turn, &mut fields);
+            *turn = Value::Object(fields);
+        }
+    }
+    add_mcp_calls(case, &mut row);
+    match serde_json::from_value(Value::Object(row)) {
+        Ok(case) => case,
+        Err(error) => panic!("the adapter cannot read the case: {error}"),
+    }
+}
+
+/// The fields of these names that are not null.
+fn fields(object: &Value, names: &[&str]) -> Map<String, Value> {
+    let members = object.as_object().into_iter().flatten();
+    members
+        .filter(|(name, value)| names.contains(&name.as_str()) && !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What was called of MCP servers is among our tool calls, by kind.
+fn add_mcp_calls(from: &Value, row: &mut Map<String, Value>) {
+    for (list, kind) in [
+        ("mcp_tools_called", "mcp"),
+        ("mcp_resources_called", "mcp_resource"),
+        ("mcp_prompts_called", "mcp_prompt"),
+    ] {
+        let Some(calls) = from[list].as_array() else {
+            continue;
+        };
+        let tools = row
+            .entry("tools_called")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        for call in calls {
+            let mut call = call.clone();
+            call["kind"] = kind.into();
+            if call["name"].is_null() {
+                call["name"] = call["uri"].clone();
+            }
+            if let Some(tools) = tools.as_array_mut() {
+                tools.push(call);
+            }
+        }
+    }
+}
+
+/// DeepEval's nested trace as our list of spans, parents first.
+pub(crate) fn trace(root: &Value) -> Trace {
+    let mut trace = Trace::default();
+    if root.as_object().is_some_and(|root| !root.is_empty()) {
+        add_span(root, None, &mut trace);
+    }
+    trace
+}
+
+fn add_span(span: &Value, parent: Option<usize>, trace: &mut Trace) {
+    let name = span["name"].as_str().unwrap_or_default();
+    let mut ours = Span::new(name, span["type"].as_str().unwrap_or("function"));
+    ours.parent = parent;
+    ours.input = span["input"].clone();
+    ours.output = span["output"].clone();
+    trace.spans.push(ours);
+    let index = trace.spans.len() - 1;
+    for child in span["children"].as_array().into_iter().flatten() {
+        add_span(child, Some(index), trace);
+    }
+}

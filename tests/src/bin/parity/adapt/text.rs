@@ -1,0 +1,45 @@
+//! Metrics without a judge.
+
+use super::{Adapted, check};
+use crate::vector::Vector;
+use llmtest::{ExactMatch, JsonCorrectness, PatternMatch};
+use serde_json::Value;
+
+pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
+    Some(match vector.metric.as_str() {
+        "exact_match" => check(vector, ExactMatch::new()),
+        "pattern_match" => {
+            let metric = PatternMatch::new(vector.text("pattern").trim());
+            let ignore_case = vector.flag("ignore_case");
+            check(
+                vector,
+                if ignore_case {
+                    metric.ignore_case()
+                } else {
+                    metric
+                },
+            )
+        }
+        "json_correctness" => {
+            let schema = vector
+                .option("expected_schema")
+                .cloned()
+                .unwrap_or_default();
+            check(vector, JsonCorrectness::new().schema(schema))
+        }
+        _ => return None,
+    })
+}
+
+/// Syntax of Python that the `regex` crate does not have or reads in another way.
+pub(super) fn python_syntax(pattern: &str) -> bool {
+    ["\\1", "(?(", "\\Z", "(?a)", "(?=", "(?!", "(?<", "$"]
+        .iter()
+        .any(|syntax| pattern.contains(syntax))
+}
+
+/// Whether the model coerces: pydantic's default, unless it is told to be strict.
+pub(super) fn lax_pydantic(vector: &Vector) -> bool {
+    let model = vector.option("pydantic_model");
+    model.is_some_and(|model| model["strict"] != Value::Bool(true))
+}
