@@ -173,9 +173,10 @@ impl TestCase {
         self
     }
 
-    /// Whether the case has the field, or states that the list is empty.
+    /// Whether the case has the field, or states that the list or the reference answer is empty.
     pub fn states(&self, field: Field) -> bool {
-        self.stated.contains(&field) || self.field(field).is_some()
+        let empty_answer = field == Field::Expected && self.expected.is_some();
+        empty_answer || self.stated.contains(&field) || self.field(field).is_some()
     }
 
     /// Adds a named value of one's own.

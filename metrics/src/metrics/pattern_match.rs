@@ -45,9 +45,13 @@ impl PatternMatch {
 fn compile(pattern: &str, ignore_case: bool) -> Regex {
     // The pattern alone first: `a)(b` is an error that its wrapping would hide.
     let compiled = Regex::new(pattern).and_then(|_| {
-        RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-            .case_insensitive(ignore_case)
-            .build()
+        let build = |whole: String| {
+            RegexBuilder::new(&whole)
+                .case_insensitive(ignore_case)
+                .build()
+        };
+        // A comment at the end of a verbose pattern ends at the line's end.
+        build(format!(r"\A(?:{pattern})\z")).or_else(|_| build(format!("\\A(?:{pattern}\n)\\z")))
     });
     match compiled {
         Ok(whole) => whole,
@@ -109,6 +113,13 @@ mod tests {
             value(&PatternMatch::new("yes").ignore_case(), "YES").await,
             1.0
         );
+    }
+
+    #[tokio::test]
+    async fn a_verbose_pattern_may_end_with_a_comment() {
+        let verbose = PatternMatch::new("(?x) a b c # three letters");
+        assert_eq!(value(&verbose, "abc").await, 1.0);
+        assert_eq!(value(&verbose, "abcd").await, 0.0);
     }
 
     #[test]

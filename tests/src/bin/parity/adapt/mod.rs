@@ -3,7 +3,7 @@
 mod rag;
 mod text;
 
-use crate::compare::Ours;
+use crate::compare::{Kind, Ours};
 use crate::judge::ScriptedJudge;
 use crate::vector::Vector;
 use llmtest::{Check, Metric, Span, TestCase, Trace};
@@ -25,7 +25,7 @@ pub(crate) async fn measure(vector: &Vector) -> Ours {
     let Some(adapted) = GROUPS.iter().find_map(|group| group(vector)) else {
         let message = format!("no adapter for `{}`", vector.metric);
         return Ours::Error {
-            kind: crate::compare::Kind::Other,
+            kind: Kind::Other,
             message,
         };
     };
@@ -38,8 +38,8 @@ pub(crate) async fn measure(vector: &Vector) -> Ours {
     match llmtest::__measure_as_given(check.case(), &trace, expectation, judge).await {
         Ok(score) => {
             let passed = expectation.bar().is_met_by(score.value);
-            let threshold = !matches!(vector.options.get("threshold"), Some(Value::Null))
-                || vector.flag("strict_mode");
+            let threshold =
+                !matches!(vector.options.get("threshold"), Some(Value::Null)) || strict(vector);
             Ours::Score {
                 value: score.value,
                 success: threshold.then_some(passed),
@@ -63,10 +63,19 @@ pub(crate) fn check_with(
     let case = case(&vector.test_case);
     let threshold = vector.option("threshold").and_then(Value::as_f64);
     let check = match threshold {
-        Some(threshold) if !vector.flag("strict_mode") => case.expect(metric.at_least(threshold)),
+        Some(threshold) if !strict(vector) => case.expect(metric.at_least(threshold)),
         _ => case.expect(metric),
     };
     Adapted::Check(check, judge)
+}
+
+/// Whether strictness decides the bar: `json_correctness` is strict unless told otherwise.
+fn strict(vector: &Vector) -> bool {
+    let default = vector.metric == "json_correctness";
+    vector
+        .option("strict_mode")
+        .and_then(Value::as_bool)
+        .unwrap_or(default)
 }
 
 /// `metric.strict()` where the vector is strict.
@@ -82,14 +91,22 @@ macro_rules! strictly {
 pub(crate) use strictly;
 
 /// The closed kind under which this vector may differ, if one applies.
-pub(crate) fn closed_kind(vector: &Vector, _ours: &Ours) -> Option<&'static str> {
-    let raw_logprobs = vector
-        .judge
-        .iter()
-        .any(|answer| answer.step.ends_with("evaluation_raw"));
+pub(crate) fn closed_kind(vector: &Vector, ours: &Ours) -> Option<&'static str> {
+    let refused = matches!(
+        ours,
+        Ours::Error {
+            kind: Kind::Options,
+            ..
+        }
+    );
+    let zero = matches!(ours, Ours::Score { value: 0.0, .. });
+    let mut answers = vector.judge.iter();
+    let raw_logprobs = answers.any(|answer| answer.step.ends_with("evaluation_raw"));
     match vector.metric.as_str() {
-        "pattern_match" if text::python_syntax(&vector.text("pattern")) => Some("python-regex"),
-        "json_correctness" if text::lax_pydantic(vector) => Some("pydantic-coercion"),
+        "pattern_match" if refused && text::python_syntax(&vector.text("pattern")) => {
+            Some("python-regex")
+        }
+        "json_correctness" if zero && text::lax_pydantic(vector) => Some("pydantic-coercion"),
         "g_eval" | "conversational_g_eval" if raw_logprobs => Some("score-token-place"),
         _ => None,
     }

@@ -31,9 +31,9 @@ pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
     })
 }
 
-/// Syntax of Python that the `regex` crate does not have or reads in another way.
+/// Syntax of Python that the `regex` crate does not have: back references, conditionals, look-around, `\Z`, `(?a)`.
 pub(super) fn python_syntax(pattern: &str) -> bool {
-    ["\\1", "(?(", "\\Z", "(?a)", "(?=", "(?!", "(?<", "$"]
+    ["\\1", "(?(", "\\Z", "(?a)", "(?=", "(?!", "(?<"]
         .iter()
         .any(|syntax| pattern.contains(syntax))
 }
