@@ -26,6 +26,8 @@ mod metric;
 mod metrics;
 mod prompt;
 mod prompts;
+#[cfg(test)]
+mod proptesting;
 mod reason;
 mod score;
 mod trace;

@@ -10,6 +10,7 @@ mod g_eval;
 mod json_correctness;
 mod pattern_match;
 mod similarity;
+mod text;
 
 pub use answer_relevancy::AnswerRelevancy;
 pub use contains::Contains;
