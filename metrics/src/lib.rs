@@ -28,6 +28,8 @@ mod metric;
 mod metrics;
 mod options;
 mod prompt;
+#[cfg(test)]
+mod proptesting;
 mod reason;
 mod score;
 mod sentences;

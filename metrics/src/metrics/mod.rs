@@ -8,6 +8,7 @@ mod json_correctness;
 mod pattern_match;
 mod rag;
 mod similarity;
+mod text;
 
 pub use contains::Contains;
 pub use dag::{Dag, Node, Question, ask};
