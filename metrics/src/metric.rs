@@ -6,24 +6,51 @@ use std::pin::Pin;
 
 /// Measures one thing about a test case.
 ///
-/// Implement it for metrics that ask a judge; for the rest a closure is enough ([`metric`]). A metric takes `&self` and
-/// keeps no result: one value serves all cases at once.
+/// Where a closure is enough, [`metric`](fn@metric) is one line. The trait takes eight:
 ///
 /// ```
-/// use llmtest_metrics::{EvalCx, Metric, Result, Score};
+/// use llmtest_metrics::{EvalCx, FakeJudge, Metric, Result, Score, TestCase, measure_with};
 ///
 /// struct Brevity;
-///
 /// impl Metric for Brevity {
 ///     fn name(&self) -> &str {
 ///         "brevity"
 ///     }
 ///     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-///         let words = cx.case.output.split_whitespace().count();
-///         Ok(Score::from(words <= 50).quantity(words as f64, "words"))
+///         Ok(Score::from(cx.case.output.split_whitespace().count() <= 5))
 ///     }
 /// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let long = TestCase::new("Refund?", "Within 30 days, if you still have the receipt.");
+/// assert_eq!(measure_with(&long, &Brevity, FakeJudge::new()).await.unwrap().value, 0.0);
+/// # }
 /// ```
+///
+/// One that asks a judge makes a prompt from a [`Template`](crate::Template) and reads the reply with [`EvalCx::ask`]:
+///
+/// ```
+/// use llmtest_metrics::{EvalCx, FakeJudge, Metric, Result, Score, Template, TestCase, measure_with};
+///
+/// struct Polite;
+/// impl Metric for Polite {
+///     fn name(&self) -> &str {
+///         "polite"
+///     }
+///     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+///         let ask = Template::new("polite/verdict", "Is this reply polite?\n{{reply}}\nReply with JSON: {\"polite\": true}");
+///         let answer = cx.ask::<serde_json::Value>(ask.fenced("reply", "reply", &cx.case.output).prompt()?).await?;
+///         Ok(Score::from(answer.value["polite"] == true))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let judge = FakeJudge::new().reply(r#"{"polite": false}"#);
+/// assert_eq!(measure_with(&TestCase::new("hi", "go away"), &Polite, judge).await.unwrap().value, 0.0);
+/// # }
+/// ```
+///
+/// A metric takes `&self` and keeps no result: one value serves all cases at once.
 pub trait Metric: Send + Sync {
     /// A stable `snake_case` name: the key in reports and baselines.
     fn name(&self) -> &str;
