@@ -18,3 +18,4 @@ pub use json_correctness::JsonCorrectness;
 pub use pattern_match::PatternMatch;
 pub use rag::*;
 pub use similarity::Similarity;
+pub use text::*;

@@ -1,0 +1,302 @@
+//! The edits of [`Ter`](super::Ter): words inserted, deleted, replaced, and runs of words moved. The search is that of Tercom
+//! (Snover et al. 2006) with the limits and the order of choices of sacrebleu 2.6.0, since the search is not exhaustive and
+//! other choices give other numbers.
+
+/// The longest run that is moved.
+const LONGEST_RUN: usize = 10;
+/// How far a run may stand from where it belongs.
+const FARTHEST: usize = 50;
+/// How far from the diagonal the edit distance is followed.
+const BEAM: usize = 25;
+/// After how many tried moves the search ends.
+const MOST_TRIES: usize = 1_000;
+/// The cost of a cell that the beam does not reach.
+const UNREACHED: u32 = 1 << 30;
+
+/// How two texts are laid side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Keep,
+    Replace,
+    /// A word that only the output has.
+    Output,
+    /// A word that only the reference has.
+    Reference,
+}
+
+/// The number of edits that lead from the output to the reference.
+pub(super) fn edits(output: &[&str], reference: &[&str]) -> usize {
+    if reference.is_empty() {
+        return output.len();
+    }
+    let mut output = output.to_vec();
+    let (mut moves, mut tries) = (0, 0);
+    loop {
+        let (distance, steps) = lay(&output, reference);
+        let best = best_move(&output, reference, distance, &steps, &mut tries);
+        match best {
+            Some(best) if tries < MOST_TRIES && best.gain > 0 => {
+                output = best.moved;
+                moves += 1;
+            }
+            _ => return moves + distance as usize,
+        }
+    }
+}
+
+/// A run of words put elsewhere.
+struct Move<'a> {
+    gain: i64,
+    moved: Vec<&'a str>,
+}
+
+/// The move that saves most; of several the longest, then the earliest, then the one that goes least far.
+fn best_move<'a>(
+    output: &[&'a str],
+    reference: &[&str],
+    distance: u32,
+    steps: &[Step],
+    tries: &mut usize,
+) -> Option<Move<'a>> {
+    let sides = Sides::new(steps);
+    let mut best = None;
+    for from in 0..output.len() {
+        for to in from.saturating_sub(FARTHEST)..reference.len().min(from + FARTHEST + 1) {
+            let run = output[from..]
+                .iter()
+                .zip(&reference[to..])
+                .take(LONGEST_RUN)
+                .take_while(|(a, b)| a == b)
+                .count();
+            for length in 1..=run {
+                // Only what stands wrong is moved, and only to where something is missing.
+                let wrong = sides.wrong_output[from..from + length].contains(&true)
+                    && sides.wrong_reference[to..to + length].contains(&true);
+                let place = sides.place[to];
+                if !wrong || place.is_some_and(|place| (from..from + length).contains(&place)) {
+                    continue;
+                }
+                for target in sides.targets(to, length) {
+                    let moved = shifted(output, from, length, target);
+                    let gain = i64::from(distance) - i64::from(lay(&moved, reference).0);
+                    *tries += 1;
+                    let rank = (gain, length, std::cmp::Reverse((from, target)));
+                    if best.as_ref().is_none_or(|(known, _)| rank > *known) {
+                        best = Some((rank, moved));
+                    }
+                }
+                if *tries >= MOST_TRIES {
+                    return best.map(|((gain, ..), moved)| Move { gain, moved });
+                }
+            }
+        }
+    }
+    best.map(|((gain, ..), moved)| Move { gain, moved })
+}
+
+/// The words with a run of them put before another place.
+fn shifted<'a>(words: &[&'a str], from: usize, length: usize, target: usize) -> Vec<&'a str> {
+    let run = &words[from..from + length];
+    let (before, after) = (&words[..from], &words[from + length..]);
+    if target < from {
+        [&before[..target], run, &before[target..], after].concat()
+    } else {
+        // A target inside the run counts from its start on, and one behind it from its end on.
+        let skipped = if target > from + length {
+            target - from - length
+        } else {
+            target - from
+        };
+        let skipped = skipped.min(after.len());
+        [before, &after[..skipped], run, &after[skipped..]].concat()
+    }
+}
+
+/// Both texts, laid side by side.
+struct Sides {
+    /// The words of the output that are replaced or deleted.
+    wrong_output: Vec<bool>,
+    /// The words of the reference that are replaced or inserted.
+    wrong_reference: Vec<bool>,
+    /// The word of the output that stands beside each of the reference or last before it.
+    place: Vec<Option<usize>>,
+}
+
+impl Sides {
+    fn new(steps: &[Step]) -> Self {
+        let mut sides = Self {
+            wrong_output: Vec::new(),
+            wrong_reference: Vec::new(),
+            place: Vec::new(),
+        };
+        for step in steps {
+            if *step != Step::Reference {
+                sides.wrong_output.push(*step != Step::Keep);
+            }
+            if *step != Step::Output {
+                sides.wrong_reference.push(*step != Step::Keep);
+                sides.place.push(sides.wrong_output.len().checked_sub(1));
+            }
+        }
+        sides
+    }
+
+    /// Where a run may be put that belongs to these words of the reference: before the first of them and after each but
+    /// the last, without the same place twice in a row.
+    fn targets(&self, to: usize, length: usize) -> Vec<usize> {
+        let mut targets: Vec<usize> = Vec::with_capacity(length + 1);
+        for place in to..=to + length {
+            let target = match place.checked_sub(1).map(|before| self.place.get(before)) {
+                None => 0,
+                Some(Some(place)) => place.map_or(0, |place| place + 1),
+                Some(None) => break,
+            };
+            if targets.last() != Some(&target) {
+                targets.push(target);
+            }
+        }
+        targets
+    }
+}
+
+/// The edit distance without moves, near the diagonal, and the steps of one shortest edit.
+fn lay(output: &[&str], reference: &[&str]) -> (u32, Vec<Step>) {
+    let width = reference.len() + 1;
+    let mut cells = vec![(UNREACHED, Step::Keep); (output.len() + 1) * width];
+    for (j, cell) in cells[..width].iter_mut().enumerate() {
+        *cell = (u32::try_from(j).unwrap_or(UNREACHED), Step::Reference);
+    }
+    let ratio = if output.is_empty() {
+        1.0
+    } else {
+        reference.len() as f64 / output.len() as f64
+    };
+    let beam = if (BEAM as f64) < ratio / 2.0 {
+        whole(ratio / 2.0 + BEAM as f64) + 1
+    } else {
+        BEAM
+    };
+    for i in 1..=output.len() {
+        let diagonal = whole(i as f64 * ratio);
+        let end = if i == output.len() {
+            width
+        } else {
+            width.min(diagonal + beam)
+        };
+        for j in diagonal.saturating_sub(beam)..end {
+            let at = i * width + j;
+            let up = cells[at - width].0 + 1;
+            if j == 0 {
+                cells[at] = (up, Step::Output);
+                continue;
+            }
+            let (cost, step) = if output[i - 1] == reference[j - 1] {
+                (0, Step::Keep)
+            } else {
+                (1, Step::Replace)
+            };
+            let choices = [
+                (cells[at - width - 1].0 + cost, step),
+                (up, Step::Output),
+                (cells[at - 1].0 + 1, Step::Reference),
+            ];
+            for choice in choices {
+                if choice.0 < cells[at].0 {
+                    cells[at] = choice;
+                }
+            }
+        }
+    }
+    (cells[cells.len() - 1].0, path(&cells, output.len(), width))
+}
+
+fn path(cells: &[(u32, Step)], output: usize, width: usize) -> Vec<Step> {
+    let (mut i, mut j) = (output, width - 1);
+    let mut steps = Vec::with_capacity(i + j);
+    while i > 0 || j > 0 {
+        let step = match cells[i * width + j].1 {
+            _ if i == 0 => Step::Reference,
+            _ if j == 0 => Step::Output,
+            step => step,
+        };
+        i -= usize::from(step != Step::Reference);
+        j -= usize::from(step != Step::Output);
+        steps.push(step);
+    }
+    steps.reverse();
+    steps
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounds a small positive number down"
+)]
+fn whole(number: f64) -> usize {
+    number as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proptesting;
+    use proptest::prelude::*;
+
+    fn words(text: &str) -> Vec<&str> {
+        text.split_whitespace().collect()
+    }
+
+    #[test]
+    fn a_run_that_moves_is_one_edit() {
+        let edits = |output: &str, reference: &str| edits(&words(output), &words(reference));
+        assert_eq!(
+            edits("this week the saudis denied", "saudis denied this week"),
+            2
+        );
+        assert_eq!(edits("d e f a b c", "a b c d e f"), 1);
+        assert_eq!(edits("a b x", "a b c"), 1);
+        assert_eq!((edits("", "a b"), edits("a b", "")), (2, 2));
+    }
+
+    #[test]
+    fn a_run_is_put_before_inside_and_behind() {
+        let moved = |from, length, target| {
+            shifted(&["a", "b", "c", "d", "e"], from, length, target).concat()
+        };
+        assert_eq!(moved(3, 2, 1), "adebc");
+        assert_eq!(moved(0, 2, 4), "cdabe");
+        assert_eq!(moved(1, 2, 2), "adbce");
+        assert_eq!(moved(1, 2, 3), "adebc");
+    }
+
+    #[test]
+    fn very_different_lengths_are_compared() {
+        let long = "w ".repeat(400);
+        assert_eq!(edits(&words("w x"), &words(&long)), 399);
+        assert_eq!(edits(&words(&long), &words("w x")), 399);
+    }
+
+    proptest! {
+        #![proptest_config(proptesting::config())]
+
+        #[test]
+        fn moves_never_cost_more_than_the_edit_distance(a in prop::collection::vec("[abc]", 0..9), b in prop::collection::vec("[abc]", 0..9)) {
+            let (a, b): (Vec<&str>, Vec<&str>) = (a.iter().map(String::as_str).collect(), b.iter().map(String::as_str).collect());
+            let edits = edits(&a, &b);
+            prop_assert!(edits <= strsim::generic_levenshtein(&a, &b));
+            prop_assert!(edits >= a.len().abs_diff(b.len()));
+            prop_assert_eq!(edits == 0, a == b);
+        }
+
+        #[test]
+        fn a_move_keeps_every_word(words in prop::collection::vec("[a-f]", 1..9), from in 0_usize..9, length in 1_usize..9, target in 0_usize..12) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            prop_assume!(from + length <= words.len());
+            let mut moved = shifted(&words, from, length, target);
+            moved.sort_unstable();
+            let mut sorted = words.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(moved, sorted);
+        }
+    }
+}
