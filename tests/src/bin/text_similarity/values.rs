@@ -50,6 +50,13 @@ fn sacrebleu(
         "chrf++" => Chrf::plus_plus().value(output, references),
         "chrf.whitespace" => Chrf::new().white_space().value(output, references),
         "ter" => Ter::new().rate(output, references),
+        "ter.case" => Ter::new().case_sensitive().rate(output, references),
+        "ter.no_punct" => Ter::new().no_punctuation().rate(output, references),
+        "ter.normalized" => Ter::new().normalized().rate(output, references),
+        "ter.normalized_no_punct" => {
+            let ter = Ter::new().normalized().no_punctuation();
+            ter.rate(output, references)
+        }
         _ => return None,
     };
     Some(100.0 * score)
