@@ -5,16 +5,13 @@
 //! the tolerance fails, unless the committed table names it. The last line counts; the exit code is 1 when anything
 //! failed or nothing was read. With `--check-table`, a row of the table that matches nothing fails too.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command prints"
-)]
+#![expect(clippy::print_stdout, reason = "a command that reports")]
 
 mod meteor;
 mod table;
 mod values;
 
+use llmtest_tests::Tally;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -30,42 +27,39 @@ pub(crate) struct Pair {
     metrics: BTreeMap<String, Value>,
 }
 
-/// What came of the values of one family.
-#[derive(Default)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-    largest: f64,
-}
+const USAGE: &str = "usage: text-similarity FILE [--check-table]";
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1).collect()) {
-        Ok(failed) => ExitCode::from(u8::from(failed)),
-        Err(error) => {
-            eprintln!("error: {error}");
+    match run(std::env::args().skip(1)) {
+        Ok(code) => code,
+        Err(message) => {
+            println!("error: {message}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Whether anything failed.
-fn run(mut args: Vec<String>) -> Result<bool, String> {
-    let check_table = args.iter().any(|arg| arg == "--check-table");
-    args.retain(|arg| arg != "--check-table");
-    let [file] = args.as_slice() else {
-        return Err("usage: text-similarity [--check-table] FILE".to_string());
-    };
-    let pairs = read(file)?;
+fn run(args: impl Iterator<Item = String>) -> Result<ExitCode, String> {
+    let (mut file, mut check_table) = (None, false);
+    for arg in args {
+        match arg.as_str() {
+            "--check-table" => check_table = true,
+            flag if flag.starts_with('-') => return Err(format!("unknown `{flag}`\n{USAGE}")),
+            _ if file.is_none() => file = Some(arg),
+            more => return Err(format!("`{more}` is one too many\n{USAGE}")),
+        }
+    }
+    let pairs = read(&file.ok_or(USAGE)?)?;
     let mut rows = table::rows()?;
-    let mut families: BTreeMap<String, Tally> = BTreeMap::new();
+    // The values of a family, and how far the furthest that passed is away.
+    let mut families: BTreeMap<String, (Tally, f64)> = BTreeMap::new();
     for pair in &pairs {
         for (name, reference) in &pair.metrics {
-            let tally = families.entry(family(name)).or_default();
+            let (tally, furthest) = families.entry(family(name)).or_default();
             match compare(pair, name, reference, &mut rows) {
                 Outcome::Passed(difference) => {
                     tally.passed += 1;
-                    tally.largest = tally.largest.max(difference);
+                    *furthest = furthest.max(difference);
                 }
                 Outcome::Skipped => tally.skipped += 1,
                 Outcome::Failed(why) => {
@@ -75,30 +69,19 @@ fn run(mut args: Vec<String>) -> Result<bool, String> {
             }
         }
     }
-    let unused = rows.unused();
+    let mut total = Tally::default();
+    for (family, (tally, furthest)) in &families {
+        println!("{family:<42} {tally}, furthest {furthest:.1e}");
+        total += *tally;
+    }
     if check_table {
-        for row in &unused {
-            println!("FAILED the table's row {row} matches nothing");
+        for row in rows.unused() {
+            println!("FAILED: the table has a row that no value needs: {row}");
+            total.failed += 1;
         }
     }
-    let mut sum = Tally::default();
-    for (family, tally) in &families {
-        println!(
-            "{family:<24} {:>5} passed {:>3} failed {:>3} skipped, largest difference {:.1e}",
-            tally.passed, tally.failed, tally.skipped, tally.largest
-        );
-        sum.passed += tally.passed;
-        sum.failed += tally.failed;
-        sum.skipped += tally.skipped;
-    }
-    if check_table {
-        sum.failed += unused.len();
-    }
-    println!(
-        "{} passed, {} failed, {} skipped",
-        sum.passed, sum.failed, sum.skipped
-    );
-    Ok(sum.failed > 0 || sum.passed == 0)
+    println!("\n{total}");
+    Ok(total.exit_code())
 }
 
 enum Outcome {
