@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn precision_and_recall_are_averaged_over_the_orders_that_both_have() {
         // Of one character: 2 of 2 and 2 of 3; of two: 1 of 1 and 1 of 2; of three the output has none.
-        let (precision, recall) = (1.0, (2.0 / 3.0 + 0.5) / 2.0);
+        let (precision, recall) = (1.0, f64::midpoint(2.0 / 3.0, 0.5));
         let expected = 5.0 * precision * recall / (4.0 * precision + recall);
         assert!((Chrf::new().value("ab", &["abc"]) - expected).abs() < 1e-12);
         assert_eq!(Chrf::new().value("", &[""]), 0.0);
