@@ -1,6 +1,6 @@
 //! `Levenshtein`.
 
-use super::{comparable, texts};
+use super::{MOST_CELLS, comparable, texts};
 use crate::{EvalCx, Metric, Result, Score};
 
 /// Measures how alike output and reference are by their characters: `1 - edits / length of the longer` (Levenshtein 1966),
@@ -166,12 +166,8 @@ impl Metric for Levenshtein {
         let mut best: Option<(f64, String)> = None;
         for reference in &references {
             let reference = self.folded(reference);
-            comparable(
-                self,
-                output.chars().count(),
-                reference.chars().count(),
-                "characters",
-            )?;
+            let lengths = (output.chars().count(), reference.chars().count());
+            comparable(self, lengths, "characters", MOST_CELLS)?;
             let similarity = self.by.similarity(&output, &reference);
             if best.as_ref().is_none_or(|(best, _)| similarity > *best) {
                 best = Some((similarity, reference));

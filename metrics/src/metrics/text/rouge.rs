@@ -1,6 +1,6 @@
 //! `Rouge`.
 
-use super::{comparable, f1, ngrams, porter_stem, texts};
+use super::{MOST_CELLS, comparable, f1, ngrams, porter_stem, texts};
 use crate::{EvalCx, Metric, Result, Score};
 use std::collections::{BTreeSet, HashMap};
 
@@ -292,7 +292,8 @@ impl Metric for Rouge {
         if !matches!(self.kind, RougeKind::Ngrams(_)) {
             let words = self.words(&output).len();
             for reference in &references {
-                comparable(self, words, self.words(reference).len(), "words")?;
+                let of_reference = self.words(reference).len();
+                comparable(self, (words, of_reference), "words", MOST_CELLS)?;
             }
         }
         let score = self.value(&output, &references);

@@ -5,6 +5,9 @@ use crate::{EvalCx, Metric, Result, Score};
 use regex::Regex;
 use std::sync::LazyLock;
 
+/// The largest product of two lengths that is compared. A thousand moves are tried at most: seconds without optimisation.
+const MOST_CELLS: usize = 4_000_000;
+
 /// Measures how many edits a person would need to turn the output into the reference: `1 - TER`, and 0 where the rate is
 /// above 1. Needs no judge.
 ///
@@ -134,12 +137,8 @@ impl Metric for Ter {
         let (output, references) = texts(cx, self)?;
         let length = words(&self.prepared(&output)).len();
         for reference in &references {
-            comparable(
-                self,
-                length,
-                words(&self.prepared(reference)).len(),
-                "words",
-            )?;
+            let of_reference = words(&self.prepared(reference)).len();
+            comparable(self, (length, of_reference), "words", MOST_CELLS)?;
         }
         let rate = self.rate(&output, &references);
         Ok(Score::new((1.0 - rate).max(0.0))
@@ -189,6 +188,15 @@ mod tests {
         assert_eq!(
             score.reason.unwrap(),
             "it takes 300 edits a hundred words of the reference to get there"
+        );
+        let long = "a ".repeat(2_100);
+        let case = TestCase::new("q", &long).expected(&long);
+        let error = measure_with(&case, &Ter::new(), FakeJudge::new())
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("2100 and 2100 words\nhint: "),
+            "{error}"
         );
     }
 

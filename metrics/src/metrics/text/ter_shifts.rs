@@ -2,6 +2,8 @@
 //! (Snover et al. 2006) with the limits and the order of choices of sacrebleu 2.6.0, since the search is not exhaustive and
 //! other choices give other numbers.
 
+use std::collections::HashMap;
+
 /// The longest run that is moved.
 const LONGEST_RUN: usize = 10;
 /// How far a run may stand from where it belongs.
@@ -29,12 +31,15 @@ pub(super) fn edits(output: &[&str], reference: &[&str]) -> usize {
     if reference.is_empty() {
         return output.len();
     }
-    let mut output = output.to_vec();
+    let mut ids = HashMap::new();
+    let mut output: Vec<usize> = output.iter().map(|word| id(&mut ids, word)).collect();
+    let reference: Vec<usize> = reference.iter().map(|word| id(&mut ids, word)).collect();
     let (mut moves, mut tries) = (0, 0);
     loop {
-        let (distance, steps) = lay(&output, reference);
-        let best = best_move(&output, reference, distance, &steps, &mut tries);
-        match best {
+        let grid = Grid::new(output.len(), &reference);
+        let rows = grid.rows(&output);
+        let distance = rows[output.len()].cost(reference.len());
+        match best_move(&grid, &rows, &output, &mut tries) {
             Some(best) if tries < MOST_TRIES && best.gain > 0 => {
                 output = best.moved;
                 moves += 1;
@@ -44,21 +49,23 @@ pub(super) fn edits(output: &[&str], reference: &[&str]) -> usize {
     }
 }
 
+/// Numbers stand for words, since they are compared often.
+fn id<'a>(ids: &mut HashMap<&'a str, usize>, word: &'a str) -> usize {
+    let next = ids.len();
+    *ids.entry(word).or_insert(next)
+}
+
 /// A run of words put elsewhere.
-struct Move<'a> {
+struct Move {
     gain: i64,
-    moved: Vec<&'a str>,
+    moved: Vec<usize>,
 }
 
 /// The move that saves most; of several the longest, then the earliest, then the one that goes least far.
-fn best_move<'a>(
-    output: &[&'a str],
-    reference: &[&str],
-    distance: u32,
-    steps: &[Step],
-    tries: &mut usize,
-) -> Option<Move<'a>> {
-    let sides = Sides::new(steps);
+fn best_move(grid: &Grid<'_>, rows: &[Row], output: &[usize], tries: &mut usize) -> Option<Move> {
+    let reference = grid.reference;
+    let distance = rows[output.len()].cost(reference.len());
+    let sides = Sides::new(&path(rows, output.len(), reference.len()));
     let mut best = None;
     for from in 0..output.len() {
         for to in from.saturating_sub(FARTHEST)..reference.len().min(from + FARTHEST + 1) {
@@ -78,7 +85,7 @@ fn best_move<'a>(
                 }
                 for target in sides.targets(to, length) {
                     let moved = shifted(output, from, length, target);
-                    let gain = i64::from(distance) - i64::from(lay(&moved, reference).0);
+                    let gain = i64::from(distance) - i64::from(grid.distance(rows, output, &moved));
                     *tries += 1;
                     let rank = (gain, length, std::cmp::Reverse((from, target)));
                     if best.as_ref().is_none_or(|(known, _)| rank > *known) {
@@ -95,7 +102,7 @@ fn best_move<'a>(
 }
 
 /// The words with a run of them put before another place.
-fn shifted<'a>(words: &[&'a str], from: usize, length: usize, target: usize) -> Vec<&'a str> {
+fn shifted<T: Clone>(words: &[T], from: usize, length: usize, target: usize) -> Vec<T> {
     let run = &words[from..from + length];
     let (before, after) = (&words[..from], &words[from + length..]);
     if target < from {
@@ -159,51 +166,89 @@ impl Sides {
     }
 }
 
-/// The edit distance without moves, near the diagonal, and the steps of one shortest edit.
-fn lay(output: &[&str], reference: &[&str]) -> (u32, Vec<Step>) {
-    let width = reference.len() + 1;
-    let ratio = if output.is_empty() {
-        1.0
-    } else {
-        reference.len() as f64 / output.len() as f64
-    };
-    let beam = if (BEAM as f64) < ratio / 2.0 {
-        whole(ratio / 2.0 + BEAM as f64) + 1
-    } else {
-        BEAM
-    };
-    let first = (0..).take(width).map(|cost| (cost, Step::Reference));
-    let mut rows = vec![Row {
-        start: 0,
-        cells: first.collect(),
-    }];
-    for (i, word) in (1..).zip(output) {
-        let diagonal = whole(i as f64 * ratio);
-        let end = if i == output.len() {
+/// The table of the edit distance without moves, near its diagonal.
+struct Grid<'a> {
+    length: usize,
+    reference: &'a [usize],
+    /// Words of the reference for each of the output.
+    ratio: f64,
+    beam: usize,
+}
+
+impl<'a> Grid<'a> {
+    fn new(length: usize, reference: &'a [usize]) -> Self {
+        let ratio = if length == 0 {
+            1.0
+        } else {
+            reference.len() as f64 / length as f64
+        };
+        let beam = if (BEAM as f64) < ratio / 2.0 {
+            whole(ratio / 2.0 + BEAM as f64) + 1
+        } else {
+            BEAM
+        };
+        Self {
+            length,
+            reference,
+            ratio,
+            beam,
+        }
+    }
+
+    /// All rows, one for every beginning of the output.
+    fn rows(&self, output: &[usize]) -> Vec<Row> {
+        let first = (0..)
+            .take(self.reference.len() + 1)
+            .map(|cost| (cost, Step::Reference));
+        let mut rows = vec![Row {
+            start: 0,
+            cells: first.collect(),
+        }];
+        for (i, word) in (1..).zip(output) {
+            rows.push(self.row(&rows[i - 1], i, *word));
+        }
+        rows
+    }
+
+    /// The edit distance of an output whose words were moved. Up to the first that differs, the rows are known.
+    fn distance(&self, rows: &[Row], output: &[usize], moved: &[usize]) -> u32 {
+        let same = output.iter().zip(moved).take_while(|(a, b)| a == b).count();
+        let mut last: Option<Row> = None;
+        for (i, word) in (1..).zip(moved).skip(same) {
+            last = Some(self.row(last.as_ref().unwrap_or(&rows[same]), i, *word));
+        }
+        last.as_ref()
+            .unwrap_or(&rows[same])
+            .cost(self.reference.len())
+    }
+
+    /// The row of the output's word `i`, counted from 1.
+    fn row(&self, above: &Row, i: usize, word: usize) -> Row {
+        let diagonal = whole(i as f64 * self.ratio);
+        let width = self.reference.len() + 1;
+        let end = if i == self.length {
             width
         } else {
-            width.min(diagonal + beam)
+            width.min(diagonal + self.beam)
         };
-        let start = diagonal.saturating_sub(beam);
-        let (above, mut cells) = (&rows[i - 1], Vec::with_capacity(end - start));
+        let start = diagonal.saturating_sub(self.beam);
+        let mut cells = Vec::with_capacity(end - start);
         let mut left = UNREACHED;
         for j in start..end {
-            let up = (above.cost(j) + 1, Step::Output);
             let cell = if j == 0 {
-                up
+                (above.cost(j) + 1, Step::Output)
             } else {
-                let (cost, step) = if *word == reference[j - 1] {
+                let (cost, step) = if word == self.reference[j - 1] {
                     (0, Step::Keep)
                 } else {
                     (1, Step::Replace)
                 };
-                let choices = [
-                    (above.cost(j - 1) + cost, step),
-                    up,
-                    (left + 1, Step::Reference),
-                ];
                 let mut best = (UNREACHED, Step::Keep);
-                for choice in choices {
+                for choice in [
+                    (above.cost(j - 1) + cost, step),
+                    (above.cost(j) + 1, Step::Output),
+                    (left + 1, Step::Reference),
+                ] {
                     if choice.0 < best.0 {
                         best = choice;
                     }
@@ -213,12 +258,8 @@ fn lay(output: &[&str], reference: &[&str]) -> (u32, Vec<Step>) {
             left = cell.0;
             cells.push(cell);
         }
-        rows.push(Row { start, cells });
+        Row { start, cells }
     }
-    (
-        rows[output.len()].cost(width - 1),
-        path(&rows, output.len(), width - 1),
-    )
 }
 
 /// The cells that the beam reaches of one row: cost, and the step that leads there.

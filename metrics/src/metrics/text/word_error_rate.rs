@@ -1,6 +1,6 @@
 //! `WordErrorRate`.
 
-use super::{comparable, is_space, texts};
+use super::{MOST_CELLS, comparable, is_space, texts};
 use crate::{EvalCx, Metric, Result, Score};
 
 /// Measures how many words would have to be changed to get from the reference to the output: `1 - rate`, and 0 where the
@@ -245,7 +245,8 @@ impl Metric for WordErrorRate {
             "words"
         };
         for reference in &references {
-            comparable(self, tokens, self.rate.tokens(reference).len(), unit)?;
+            let of_reference = self.rate.tokens(reference).len();
+            comparable(self, (tokens, of_reference), unit, MOST_CELLS)?;
         }
         let rate = self.value(&output, &references);
         Ok(Score::new((1.0 - rate).max(0.0))
