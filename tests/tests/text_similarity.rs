@@ -7,15 +7,15 @@ use std::process::Command;
 fn run(name: &str, lines: &str, flags: &[&str]) -> (bool, String) {
     let file =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("text_similarity_{name}.jsonl"));
-    std::fs::write(&file, lines).unwrap();
+    std::fs::write(&file, lines).expect("a file of its own");
     let output = Command::new(env!("CARGO_BIN_EXE_text-similarity"))
         .arg(&file)
         .args(flags)
         .output()
-        .unwrap();
+        .expect("the command runs");
     (
         output.status.success(),
-        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
     )
 }
 

@@ -184,6 +184,7 @@ impl Metric for Meteor {
 mod tests {
     use super::*;
     use crate::proptesting;
+    use crate::{FakeJudge, TestCase, measure_with};
     use proptest::prelude::*;
 
     #[test]
@@ -208,6 +209,31 @@ mod tests {
         assert_eq!(
             Meteor::new().align(&["a", "a"], &["a", "b", "a", "a"]),
             [(0, 2), (1, 3)]
+        );
+    }
+
+    #[tokio::test]
+    async fn the_best_reference_explains_the_score() {
+        let case = TestCase::new("q", "b a")
+            .expected("x")
+            .metadata("references", vec!["a b c"]);
+        let score = measure_with(&case, &Meteor::new(), FakeJudge::new())
+            .await
+            .unwrap();
+        assert_eq!(
+            score.reason.unwrap(),
+            "2 of 2 words of the output stand in a reference, in 2 chunks"
+        );
+        let score = measure_with(
+            &TestCase::new("q", "b").expected("x"),
+            &Meteor::new(),
+            FakeJudge::new(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (score.value, score.reason.unwrap().as_str()),
+            (0.0, "no word of the output stands in a reference")
         );
     }
 

@@ -322,6 +322,7 @@ impl Metric for Rouge {
 mod tests {
     use super::*;
     use crate::proptesting;
+    use crate::{FakeJudge, TestCase, measure_with};
     use proptest::prelude::*;
 
     #[test]
@@ -355,6 +356,25 @@ mod tests {
     fn of_several_references_the_one_with_the_best_f_counts() {
         let score = Rouge::ngrams(1).value("a b", &["c", "a b c d", "a"]);
         assert_eq!((score.precision, score.recall), (1.0, 0.5));
+    }
+
+    #[tokio::test]
+    async fn recall_or_precision_are_scored_when_asked_and_all_three_recorded() {
+        let case = TestCase::new("q", "a b c").expected("a b x y");
+        let rouge = Rouge::ngrams(1);
+        for (rouge, value) in [
+            (rouge.recall(), 0.5),
+            (rouge.precision(), 2.0 / 3.0),
+            (rouge, 4.0 / 7.0),
+        ] {
+            let score = measure_with(&case, &rouge, FakeJudge::new()).await.unwrap();
+            assert!((score.value - value).abs() < 1e-12, "{rouge:?}");
+            assert_eq!(
+                score.reason.unwrap(),
+                "ROUGE-1 has precision 0.67, recall 0.50 and F 0.57"
+            );
+            assert_eq!(score.details[1], ("recall".to_string(), 0.5.into()));
+        }
     }
 
     #[test]
