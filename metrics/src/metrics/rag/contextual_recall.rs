@@ -87,6 +87,7 @@ fn score(verdicts: &[Verdict]) -> Score {
 mod tests {
     use super::*;
     use crate::{FakeJudge, MissingField, TestCase, measure_with};
+    use proptest::prelude::*;
 
     fn case() -> TestCase {
         TestCase::new("How long may I return shoes?", "")
@@ -157,5 +158,33 @@ mod tests {
             .await
             .unwrap();
         assert_eq!((score.value, fake.prompts().len()), (1.0, 2));
+    }
+
+    fn verdicts(votes: &[bool]) -> Vec<Verdict> {
+        let verdict = |yes: &bool| Verdict {
+            statement: "s".to_string(),
+            vote: if *yes { Vote::Yes } else { Vote::No },
+            reason: String::new(),
+            passage: None,
+        };
+        votes.iter().map(verdict).collect()
+    }
+
+    proptest! {
+        #![proptest_config(crate::proptesting::config())]
+
+        #[test]
+        fn the_share_is_in_range_grows_with_what_is_found_and_does_not_see_the_order(
+            votes in prop::collection::vec(any::<bool>(), 1..12),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let value = score(&verdicts(&votes)).value;
+            prop_assert!((0.0..=1.0).contains(&value));
+            let mut turned = votes.clone();
+            turned.rotate_left(at.index(votes.len()));
+            prop_assert_eq!(score(&verdicts(&turned)).value, value);
+            turned[0] = true;
+            prop_assert!(score(&verdicts(&turned)).value >= value);
+        }
     }
 }
