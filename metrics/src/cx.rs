@@ -1,9 +1,10 @@
 //! What a metric sees, and how it asks its judge.
 
+use crate::embed::{EmbedderSlot, no_embedder};
 use crate::judge::{JudgeSlot, Message, no_judge};
 use crate::{
-    AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField, Prompt, Reply,
-    Result, Score, Span, TestCase, Trace, Usage, hash, json,
+    AnyEmbedder, AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField,
+    Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -143,6 +144,11 @@ impl<'a> EvalCx<'a> {
         self.asker.judge.as_ref().ok().map(AnyJudge::model)
     }
 
+    /// The configured embedder, or why there is none. What it embeds is recorded.
+    pub fn embedder(&self) -> Result<&AnyEmbedder> {
+        Ok(self.asker.embedder.as_ref().map_err(Clone::clone)?)
+    }
+
     /// Adds a note to the record of this measurement, such as a fallback that was taken.
     pub fn note(&self, note: impl Into<String>) {
         self.asker.note(note.into());
@@ -209,6 +215,7 @@ impl Memo for LocalMemo {
 /// Asks the judge for one measurement and keeps count.
 pub struct Asker {
     judge: JudgeSlot,
+    embedder: EmbedderSlot,
     memo: Arc<dyn Memo>,
     trial: u32,
     /// Whether what is being polled is made for the whole run.
@@ -247,12 +254,19 @@ impl Asker {
     ) -> Self {
         Self {
             judge,
+            embedder: Err(no_embedder()),
             memo,
             trial,
             shared: AtomicBool::new(false),
             as_given: false,
             log: Mutex::default(),
         }
+    }
+
+    /// Embeds with this embedder.
+    pub fn embedding(mut self, embedder: std::result::Result<AnyEmbedder, JudgeError>) -> Self {
+        self.embedder = embedder;
+        self
     }
 
     /// Asks this judge, outside of a run.

@@ -15,6 +15,7 @@ mod case;
 mod check;
 mod choice;
 mod cx;
+mod embed;
 mod error;
 mod fake;
 mod grade;
@@ -43,6 +44,7 @@ pub use case::{
 };
 pub use check::{Check, Expectation, IntoChecks};
 pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Memo};
+pub use embed::{AnyEmbedder, Embedder, FakeEmbedder};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;
 pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};

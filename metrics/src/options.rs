@@ -114,7 +114,7 @@ macro_rules! options {
 pub(crate) use options;
 
 /// The methods of a metric with a field `options`: `.strict()`, `.prompt(…)` and `.language(…)`. With `default`, also
-/// `Default` by `new()`.
+/// `Default` by `new()`; with `asking`, all but `.strict()`, for metrics whose best score is not 1.
 macro_rules! knobs {
     ($metric:ident, default) => {
         impl Default for $metric {
@@ -132,7 +132,12 @@ macro_rules! knobs {
                 self.options.set_strict();
                 self
             }
+        }
 
+        $crate::options::knobs!($metric, asking);
+    };
+    ($metric:ident, asking) => {
+        impl $metric {
             /// Has the judge write in this language, such as `German`; the words that are counted stay as they are.
             /// Panics on an empty name.
             #[track_caller]

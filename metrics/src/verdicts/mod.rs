@@ -414,7 +414,8 @@ pub(crate) fn share(verdicts: &[Verdict], passing: &[Vote], wording: &Wording) -
         .detail("verdicts", details)
 }
 
-fn quote(verdict: &Verdict) -> String {
+/// An item with the reason for its verdict, for reasons.
+pub(crate) fn quote(verdict: &Verdict) -> String {
     let statement = reason::cut(&verdict.statement, 100).replace('"', "'");
     let why = reason::clause(&verdict.reason, 160);
     if why.is_empty() {

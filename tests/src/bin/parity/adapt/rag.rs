@@ -1,8 +1,12 @@
 //! Retrieval-augmented generation.
 
-use super::{Adapted, check, strictly};
+use super::{Adapted, check, check_with, strictly};
+use crate::judge::ScriptedJudge;
 use crate::vector::Vector;
-use llmtest::{AnswerRelevancy, Faithfulness};
+use llmtest::{
+    AnswerRelevancy, CitationFaithfulness, ContextualPrecision, ContextualRecall,
+    ContextualRelevancy, Faithfulness, Hallucination,
+};
 use serde_json::Value;
 
 pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
@@ -25,6 +29,18 @@ pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
             }
             check(vector, metric)
         }
+        "contextual_precision" => check(vector, strictly!(vector, ContextualPrecision::new())),
+        "contextual_recall" => check(vector, strictly!(vector, ContextualRecall::new())),
+        "contextual_relevancy" => check(vector, strictly!(vector, ContextualRelevancy::new())),
+        "hallucination" => check(vector, strictly!(vector, Hallucination::new())),
+        "citation_faithfulness" => check_with(
+            vector,
+            strictly!(vector, CitationFaithfulness::new()),
+            ScriptedJudge::new(vector).renaming(|_, mut output| {
+                output["reason"] = output["reasoning"].take();
+                output
+            }),
+        ),
         _ => return None,
     })
 }
