@@ -1,6 +1,7 @@
 //! The metrics, one a file, by what they are about.
 
 mod contains;
+mod content;
 mod dag;
 mod exact_match;
 mod graded;
@@ -13,6 +14,7 @@ mod similarity;
 mod text;
 
 pub use contains::Contains;
+pub use content::*;
 pub use dag::{Dag, Node, Question, ask};
 pub use exact_match::ExactMatch;
 pub use graded::*;

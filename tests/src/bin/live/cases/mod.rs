@@ -1,6 +1,7 @@
 //! For every judged metric a case that should pass and one that should fail, by group. Short texts: a small model judges
 //! them on a CPU.
 
+mod content;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -37,7 +38,7 @@ pub(crate) fn live<M: Metric + 'static>(
 
 /// All groups, in the order of the catalogue.
 pub(crate) fn all() -> Vec<Live> {
-    [rag::cases()].into_iter().flatten().collect()
+    [content::cases(), rag::cases()].into_iter().flatten().collect()
 }
 
 #[expect(dead_code, reason = "used by the groups whose metrics read traces")]

@@ -1,0 +1,32 @@
+//! What a judge is shown of a case that it judges as a whole.
+
+use crate::{EvalCx, Field, Metric, Result, windows};
+
+/// The texts under their titles: the chosen fields, or the conversation, or else input and output; the tool calls too, where
+/// there are some.
+pub(super) fn shown(
+    cx: &EvalCx<'_>,
+    metric: &impl Metric,
+    chosen: &[Field],
+) -> Result<Vec<(String, String)>> {
+    let case = cx.case;
+    let mut texts = Vec::new();
+    if !chosen.is_empty() {
+        for field in chosen {
+            texts.push((field.name().to_string(), cx.need(metric, *field)?));
+        }
+        return Ok(texts);
+    }
+    if case.turns.is_empty() {
+        for field in [Field::Input, Field::Output] {
+            texts.push((field.name().to_string(), cx.need(metric, field)?));
+        }
+    } else {
+        let transcript = windows::transcript(&case.turns, 0..case.turns.len());
+        texts.push(("conversation".to_string(), transcript));
+    }
+    if let Some(tools) = case.field(Field::Tools) {
+        texts.push(("tool calls".to_string(), tools));
+    }
+    Ok(texts)
+}
