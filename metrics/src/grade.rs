@@ -30,15 +30,16 @@ pub(crate) async fn grade(cx: &EvalCx<'_>, template: Template) -> Result<Grade> 
         }))
         .prompt()?;
     let reply = cx
-        .ask_checked::<Value>(prompt, |value| read(value).map(|_| ()))
+        .ask_checked::<Value>(prompt, |value| read(value, cx.as_given()).map(|_| ()))
         .await?;
-    Ok(read(&reply.value)?)
+    Ok(read(&reply.value, cx.as_given())?)
 }
 
-fn read(value: &Value) -> Result<Grade, String> {
+/// As DeepEval scores, any number is a grade: the lower of two parts may still be one.
+fn read(value: &Value, as_given: bool) -> Result<Grade, String> {
     let score = number(&value["score"])
         .ok_or_else(|| format!("`score` must be a number, but it is {}", value["score"]))?;
-    if !(0.0..=1.0).contains(&score) {
+    if !as_given && !(0.0..=1.0).contains(&score) {
         return Err(format!(
             "`score` must be from 0.0 to 1.0, but it is {score}"
         ));
@@ -64,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_grade_is_a_number_from_0_to_1() {
-        let grade = read(&json!({"reason": "It is.", "score": "0.5"})).unwrap();
+        let grade = read(&json!({"reason": "It is.", "score": "0.5"}), false).unwrap();
         assert_eq!((grade.score, grade.reason.as_str()), (0.5, "it is"));
         for (score, says) in [
             (json!(1.1), "from 0.0 to 1.0"),
@@ -73,7 +74,7 @@ mod tests {
             (Value::Null, "must be a number"),
             (json!("NaN"), "must be a number"),
         ] {
-            let error = read(&json!({"reason": "", "score": score})).unwrap_err();
+            let error = read(&json!({"reason": "", "score": score}), false).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
     }

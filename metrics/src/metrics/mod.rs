@@ -1,5 +1,6 @@
 //! The metrics, one a file, by what they are about.
 
+mod agent;
 mod contains;
 mod content;
 mod dag;
@@ -13,6 +14,7 @@ mod ranking;
 mod similarity;
 mod text;
 
+pub use agent::*;
 pub use contains::Contains;
 pub use content::*;
 pub use dag::{Dag, Node, Question, ask};
