@@ -18,6 +18,7 @@ mod cx;
 mod error;
 mod fake;
 mod grade;
+mod grades;
 pub mod hash;
 mod join;
 pub mod json;
@@ -34,6 +35,7 @@ mod reason;
 mod score;
 mod sentences;
 mod trace;
+mod trace_text;
 mod verdicts;
 mod windows;
 

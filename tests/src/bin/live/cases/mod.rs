@@ -1,6 +1,7 @@
 //! For every judged metric a case that should pass and one that should fail, by group. Short texts: a small model judges
 //! them on a CPU.
 
+mod agents;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -37,10 +38,12 @@ pub(crate) fn live<M: Metric + 'static>(
 
 /// All groups, in the order of the catalogue.
 pub(crate) fn all() -> Vec<Live> {
-    [rag::cases()].into_iter().flatten().collect()
+    [agents::cases(), rag::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-#[expect(dead_code, reason = "used by the groups whose metrics read traces")]
 impl Live {
     /// Sets the traces of both cases.
     pub(crate) fn traced(mut self, good: Trace, bad: Trace) -> Self {

@@ -1,5 +1,6 @@
 //! From a vector to our metric and our case: fields are renamed and numbers added, nothing else.
 
+mod agents;
 mod rag;
 mod text;
 
@@ -18,7 +19,7 @@ pub(crate) enum Adapted {
 }
 
 /// The adapters by group; each knows its own metrics.
-const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[rag::adapt, text::adapt];
+const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[agents::adapt, rag::adapt, text::adapt];
 
 /// Runs a vector through our metric.
 pub(crate) async fn measure(vector: &Vector) -> Ours {
