@@ -55,7 +55,7 @@ impl StdError for NotApplicable {}
 pub struct MissingField {
     /// The metric that needs it.
     pub metric: String,
-    /// The field, as [`TestCase`](crate::TestCase) names it.
+    /// The field, as [`TestCase`](crate::TestCase) names it, or `trace`.
     pub field: &'static str,
 }
 
@@ -66,6 +66,7 @@ impl fmt::Display for MissingField {
             "output" => "the application answered with an empty text; return its answer in `TestCase::new(input, answer)`".to_string(),
             "input" => "give the question in `TestCase::new(question, answer)`".to_string(),
             "retrieved" => "set it with `.retrieved([…])`, or put `#[llmtest::observe(retriever)]` on the function that retrieves".to_string(),
+            "trace" => "put `#[llmtest::observe]` on the functions that make up the steps, or give the tool calls with `.tools([…])`".to_string(),
             "tools" => "set it with `.tools([…])`, or put `#[llmtest::observe(tool)]` on the functions that are tools".to_string(),
             other => format!("set it with `.{other}(…)` on the test case, or as `\"{other}\"` in the dataset row"),
         };

@@ -19,6 +19,7 @@ mod embed;
 mod error;
 mod fake;
 mod grade;
+mod grades;
 pub mod hash;
 mod join;
 pub mod json;
@@ -35,6 +36,7 @@ mod reason;
 mod score;
 mod sentences;
 mod trace;
+mod trace_text;
 mod verdicts;
 mod windows;
 

@@ -1,6 +1,7 @@
 //! For every judged metric a case that should pass and one that should fail, by group. Short texts: a small model judges
 //! them on a CPU.
 
+mod agents;
 mod content;
 mod rag;
 
@@ -38,10 +39,12 @@ pub(crate) fn live<M: Metric + 'static>(
 
 /// All groups, in the order of the catalogue.
 pub(crate) fn all() -> Vec<Live> {
-    [content::cases(), rag::cases()].into_iter().flatten().collect()
+    [rag::cases(), content::cases(), agents::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-#[expect(dead_code, reason = "used by the groups whose metrics read traces")]
 impl Live {
     /// Sets the traces of both cases.
     pub(crate) fn traced(mut self, good: Trace, bad: Trace) -> Self {

@@ -1,5 +1,6 @@
 //! From a vector to our metric and our case: fields are renamed and numbers added, nothing else.
 
+mod agents;
 mod content;
 mod rag;
 mod text;
@@ -19,7 +20,8 @@ pub(crate) enum Adapted {
 }
 
 /// The adapters by group; each knows its own metrics.
-const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[content::adapt, rag::adapt, text::adapt];
+const GROUPS: &[fn(&Vector) -> Option<Adapted>] =
+    &[agents::adapt, content::adapt, rag::adapt, text::adapt];
 
 /// Runs a vector through our metric.
 pub(crate) async fn measure(vector: &Vector) -> Ours {

@@ -1,0 +1,104 @@
+//! What the metrics of agents ask alike.
+
+use crate::{EvalCx, Field, Metric, MissingField, Result, Template, trace_text};
+use serde_json::{Value, json};
+
+/// What the agent did: the spans of the trace, of a component only its own. Where nothing was observed, the tool calls;
+/// `None` where those are not stated either.
+pub(super) fn steps(cx: &EvalCx<'_>) -> Option<String> {
+    let outline = trace_text::outline(cx.trace, cx.span);
+    if !outline.is_empty() {
+        return Some(outline);
+    }
+    let calls = trace_text::calls(&cx.case.tools);
+    if calls.is_empty() {
+        return cx.case.states(Field::Tools).then(|| "(none)".to_string());
+    }
+    let numbered = calls.iter().zip(1..);
+    let lines: Vec<String> = numbered.map(|(call, at)| format!("{at}. {call}")).collect();
+    Some(lines.join("\n"))
+}
+
+/// As [`steps`], or the error that says how to observe them.
+pub(super) fn need_steps(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
+    let missing = || MissingField {
+        metric: metric.name().to_string(),
+        field: "trace",
+    };
+    Ok(steps(cx).ok_or_else(missing)?)
+}
+
+/// Has the judge write texts, each under its key.
+pub(super) async fn texts<const N: usize>(
+    cx: &EvalCx<'_>,
+    template: Template,
+    keys: [&str; N],
+) -> Result<[String; N]> {
+    let properties: serde_json::Map<String, Value> = keys
+        .iter()
+        .map(|key| ((*key).to_string(), json!({"type": "string"})))
+        .collect();
+    let prompt = template
+        .schema(json!({
+            "type": "object",
+            "properties": properties,
+            "required": keys.as_slice(),
+            "additionalProperties": false,
+        }))
+        .prompt()?;
+    let read = |value: &Value| -> Result<[String; N], String> {
+        let mut texts = keys.map(str::to_string);
+        for text in &mut texts {
+            let found = value[text.as_str()].as_str().map(str::trim);
+            let found = found.filter(|found| !found.is_empty());
+            *text = found
+                .ok_or_else(|| format!("`{text}` must be a text"))?
+                .to_string();
+        }
+        Ok(texts)
+    };
+    let reply = cx
+        .ask_checked::<Value>(prompt, |value| read(value).map(|_| ()))
+        .await?;
+    Ok(read(&reply.value)?)
+}
+
+/// A plan as numbered lines.
+pub(super) fn lines(plan: &[String]) -> String {
+    crate::verdicts::numbered(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Asker, FakeJudge, Span, TestCase, ToolCall, Trace};
+
+    #[test]
+    fn steps_are_the_trace_or_else_the_tool_calls() {
+        let asker = Asker::standalone(None);
+        let trace = Trace {
+            spans: vec![Span::new("search", "tool")],
+        };
+        let (empty, silent) = (Trace::default(), TestCase::new("q", "a"));
+        let told = silent.clone().tools([]);
+        let called = silent.clone().tools([ToolCall::new("book")]);
+        let see = |case: &TestCase, trace: &Trace| steps(&EvalCx::new(case, trace, None, &asker));
+        assert_eq!(see(&called, &trace).unwrap(), "1. tool `search`");
+        assert_eq!(see(&called, &empty).unwrap(), "1. book()");
+        assert_eq!(see(&told, &empty).unwrap(), "(none)");
+        assert_eq!(see(&silent, &empty), None);
+    }
+
+    #[tokio::test]
+    async fn a_blank_text_is_asked_again() {
+        let judge = FakeJudge::new()
+            .reply(r#"{"task": " ", "outcome": "done"}"#)
+            .reply(r#"{"task": "book", "outcome": "done"}"#);
+        let asker = Asker::standalone(Some(judge.clone().into()));
+        let (case, trace) = (TestCase::default(), Trace::default());
+        let cx = EvalCx::new(&case, &trace, None, &asker);
+        let found = texts(&cx, Template::new("a/b", "?"), ["task", "outcome"]).await;
+        assert_eq!(found.unwrap(), ["book", "done"]);
+        assert!(judge.prompts()[1].text().contains("`task` must be a text"));
+    }
+}

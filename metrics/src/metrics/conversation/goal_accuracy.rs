@@ -1,0 +1,145 @@
+//! `GoalAccuracy`.
+
+use crate::grades::{self, Aspect, Grades, grades};
+use crate::options::{Options, knobs, options};
+use crate::windows::exchanges;
+use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
+
+/// Measures whether users got what they wanted in a conversation, and whether the assistant went about it well.
+///
+/// The judge grades two things in every exchange: how far the goal was reached, and the way that was taken. The score is
+/// (mean of the goal grades + mean of the way grades) / 2, in `0.0..=1.0`. A grade outside of it is asked again. A
+/// conversation without an answered exchange is Skipped. Needs `turns`; tool calls are shown where turns have them.
+/// Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 0 where nothing was answered and shows each exchange
+/// with the steps of all exchanges before it; here each stands alone.
+///
+/// ```
+/// use llmtest_metrics::{FakeJudge, GoalAccuracy, TestCase, Turn, measure_with};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let judge = FakeJudge::new()
+///     .when("goal_accuracy/goal_score", r#"{"reason": "The table is booked.", "score": 1.0}"#)
+///     .when("goal_accuracy/plan_score", r#"{"reason": "It booked without asking for the hour.", "score": 0.5}"#);
+/// let case = TestCase::default().turns([Turn::user("A table for four."), Turn::assistant("Booked.")]);
+/// let score = measure_with(&case, &GoalAccuracy::new(), judge).await.unwrap();
+/// assert_eq!(score.value, 0.75);
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct GoalAccuracy {
+    options: Options,
+}
+
+impl GoalAccuracy {
+    /// With default options.
+    pub fn new() -> Self {
+        Self {
+            options: options!("goal_accuracy": "goal_score", "plan_score"),
+        }
+    }
+}
+
+knobs!(GoalAccuracy, default);
+
+impl Metric for GoalAccuracy {
+    fn name(&self) -> &'static str {
+        "goal_accuracy"
+    }
+
+    fn bar(&self) -> Bar {
+        self.options.bar()
+    }
+
+    async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+        cx.need(self, Field::Turns)?;
+        let turns = &cx.case.turns;
+        let aspect = |name, step| {
+            let shown = exchanges(turns).into_iter();
+            let shown = shown.map(|range| trace_text::turns(turns, range));
+            let template = |text| {
+                self.options
+                    .template(step)
+                    .fenced("exchange", "conversation", text)
+            };
+            Aspect {
+                name,
+                questions: (1..).zip(shown.map(template)).collect(),
+            }
+        };
+        let aspects = [aspect("goal", "goal_score"), aspect("way", "plan_score")];
+        let grades = grades(cx, aspects).await?;
+        match value(&grades) {
+            Some(value) => Ok(self.options.clamp(grades::score(value, &grades))),
+            None => grades::nothing(cx, "no exchange of the conversation was answered"),
+        }
+    }
+}
+
+/// The mean of the two means.
+fn value([goal, plan]: &[Grades; 2]) -> Option<f64> {
+    Some((goal.mean()? + plan.mean()?) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FakeJudge, JudgeError, NotApplicable, TestCase, ToolCall, Turn, measure_with};
+
+    fn case() -> TestCase {
+        TestCase::default().turns([
+            Turn::user("A table."),
+            Turn::assistant("Booked.").tools([ToolCall::new("book")]),
+            Turn::user("A cab."),
+            Turn::assistant("No."),
+        ])
+    }
+
+    fn judge(scores: [f64; 4]) -> FakeJudge {
+        scores.iter().fold(FakeJudge::new(), |judge, score| {
+            judge.reply(format!(
+                r#"{{"reason": "It is {score}.", "score": {score}}}"#
+            ))
+        })
+    }
+
+    #[tokio::test]
+    async fn the_score_is_the_mean_of_both_means_and_each_exchange_stands_alone() {
+        let fake = judge([1.0, 0.0, 1.0, 0.5]);
+        let score = measure_with(&case(), &GoalAccuracy::new(), fake.clone())
+            .await
+            .unwrap();
+        assert_eq!(score.value, 0.625);
+        assert_eq!(
+            score.reason.as_deref(),
+            Some(
+                "goal 0.50 over 2 exchanges, lowest in exchange 2 (it is 0); \
+                 way 0.75 over 2 exchanges, lowest in exchange 2 (it is 0.5)"
+            )
+        );
+        let prompts = fake.prompts();
+        assert!(prompts[0].text().contains("   called: book()\n</data "));
+        assert!(
+            prompts[1].text().contains("3. user: A cab.") && !prompts[1].text().contains("book")
+        );
+        assert_eq!(prompts[2].purpose, "goal_accuracy/plan_score");
+        let strict = GoalAccuracy::new().strict();
+        let score = measure_with(&case(), &strict, judge([1.0, 1.0, 1.0, 0.9]))
+            .await
+            .unwrap();
+        assert_eq!(score.value, 0.0);
+    }
+
+    #[tokio::test]
+    async fn an_unanswered_conversation_is_skipped_and_a_wrong_grade_an_error() {
+        let unanswered = TestCase::default().turns([Turn::user("A table.")]);
+        let error = measure_with(&unanswered, &GoalAccuracy::new(), FakeJudge::new())
+            .await
+            .unwrap_err();
+        assert!(error.is::<NotApplicable>(), "{error}");
+        let judge = FakeJudge::new().when("", r#"{"reason": "", "score": -1}"#);
+        let error = measure_with(&case(), &GoalAccuracy::new(), judge)
+            .await
+            .unwrap_err();
+        assert!(error.is::<JudgeError>(), "{error}");
+    }
+}
