@@ -17,7 +17,7 @@ mod text;
 pub use agent::*;
 pub use contains::Contains;
 pub use content::*;
-pub use dag::{Dag, Node, Question, ask};
+pub use dag::*;
 pub use exact_match::ExactMatch;
 pub use graded::*;
 pub use json_correctness::JsonCorrectness;

@@ -2,6 +2,7 @@
 //! them on a CPU.
 
 mod content;
+mod dag;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -38,7 +39,7 @@ pub(crate) fn live<M: Metric + 'static>(
 
 /// All groups, in the order of the catalogue.
 pub(crate) fn all() -> Vec<Live> {
-    [content::cases(), rag::cases()].into_iter().flatten().collect()
+    [content::cases(), dag::cases(), rag::cases()].into_iter().flatten().collect()
 }
 
 #[expect(dead_code, reason = "used by the groups whose metrics read traces")]

@@ -1,6 +1,7 @@
 //! From a vector to our metric and our case: fields are renamed and numbers added, nothing else.
 
 mod content;
+mod dag;
 mod rag;
 mod text;
 
@@ -19,7 +20,7 @@ pub(crate) enum Adapted {
 }
 
 /// The adapters by group; each knows its own metrics.
-const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[content::adapt, rag::adapt, text::adapt];
+const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[content::adapt, dag::adapt, rag::adapt, text::adapt];
 
 /// Runs a vector through our metric.
 pub(crate) async fn measure(vector: &Vector) -> Ours {
