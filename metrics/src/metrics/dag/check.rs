@@ -259,7 +259,9 @@ impl Search<'_> {
                 continue;
             };
             let mut fired = fired.to_vec();
-            next.iter().for_each(|child| fired[*child] = true);
+            for child in next {
+                fired[*child] = true;
+            }
             self.answers
                 .push(format!("{}: `{}`", node.title, outcome.label));
             self.run(&fired, &answered)?;

@@ -143,7 +143,9 @@ impl<'a> Drawing<'a> {
         let mut parents = vec![0; graph.nodes.len()];
         for outcome in graph.nodes.iter().flat_map(Vertex::outcomes) {
             if let Then::Nodes(next) = &outcome.then {
-                next.iter().for_each(|child| parents[*child] += 1);
+                for child in next {
+                    parents[*child] += 1;
+                }
             }
         }
         Self {

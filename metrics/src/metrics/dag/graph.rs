@@ -113,7 +113,9 @@ impl Graph {
         let mut behind = vec![false; self.nodes.len()];
         for outcome in self.nodes.iter().flat_map(Vertex::outcomes) {
             if let Then::Nodes(next) = &outcome.then {
-                next.iter().for_each(|child| behind[*child] = true);
+                for child in next {
+                    behind[*child] = true;
+                }
             }
         }
         behind

@@ -276,7 +276,7 @@ async fn a_metric_as_leaf_keeps_everything_of_it() {
     let step = &score.details[0].1[1];
     assert_eq!(step["metric"], "clarity");
     assert_eq!(
-        (&step["bar"], &step["meets_bar"]),
+        (&step["bar"], &step["met"]),
         (&json!("at least 0.90"), &json!(false))
     );
     assert_eq!(step["details"]["grade"], 7.0);

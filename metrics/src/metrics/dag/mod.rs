@@ -6,6 +6,7 @@ mod draw;
 mod graph;
 mod json;
 mod nodes;
+mod read;
 mod run;
 
 pub use nodes::{Node, Question, Task, ask, task};

@@ -303,7 +303,7 @@ impl<'a> Progress<'a> {
             }
             (Visit::DoesNotApply(reason), Kind::Metric(leaf)) => {
                 self.path
-                    .push(json!({"metric": leaf.name(), "does_not_apply": reason}));
+                    .push(json!({"metric": leaf.name(), "skipped": reason}));
                 self.skipped
                     .push(format!("`{}` does not apply because {reason}", leaf.name()));
             }
@@ -351,14 +351,13 @@ impl<'a> Progress<'a> {
             .map(|ending| ending.score.value)
             .collect();
         let (value, deciding) = combined(rule, &values);
-        let reason = match deciding {
-            Some(at) => self.because(&self.endings[at]),
-            None => {
-                let all = self.endings.iter();
-                let each = all
-                    .map(|ending| format!("{:.2}: {}", ending.score.value, self.because(ending)));
-                each.collect::<Vec<_>>().join("; ")
-            }
+        let reason = if let Some(at) = deciding {
+            self.because(&self.endings[at])
+        } else {
+            let told =
+                |ending: &Ending| format!("{:.2}: {}", ending.score.value, self.because(ending));
+            let all: Vec<String> = self.endings.iter().map(told).collect();
+            all.join("; ")
         };
         // A metric's quantity and exhibit stay with its score.
         let mut score = match deciding {
@@ -404,7 +403,7 @@ fn measured(leaf: &Leaf, score: &Score) -> Value {
     step.insert("score".to_string(), score.value.into());
     step.insert("reason".to_string(), score.reason.clone().into());
     step.insert("bar".to_string(), bar.to_string().into());
-    step.insert("meets_bar".to_string(), bar.is_met_by(score.value).into());
+    step.insert("met".to_string(), bar.is_met_by(score.value).into());
     if !score.details.is_empty() {
         let details: Map<String, Value> = score.details.iter().cloned().collect();
         step.insert("details".to_string(), details.into());
