@@ -7,9 +7,18 @@ use std::collections::HashSet;
 /// How many states of a graph are looked at for a path without a score; trees and usual graphs need a few dozen.
 const MOST_STATES: usize = 50_000;
 
+/// The most nodes of a graph; what reads it goes as deep as the graph does.
+const MOST_NODES: usize = 1_000;
+
 impl Graph {
     /// The first thing that is wrong, with the node's name.
     pub(super) fn check(&self) -> Result<(), String> {
+        if self.nodes.len() > MOST_NODES {
+            return Err(format!(
+                "it has {} nodes, and may have {MOST_NODES}; make two of it",
+                self.nodes.len()
+            ));
+        }
         self.check_views()?;
         self.check_circles()?;
         self.check_roots()?;

@@ -269,6 +269,36 @@ fn a_long_chain_of_shared_nodes_is_checked_quickly() {
     assert_eq!(Dag::new("long", next).graph.nodes.len(), 181);
 }
 
+#[test]
+fn a_graph_without_end_is_refused() {
+    let mut nodes = serde_json::Map::new();
+    for at in 0..3000 {
+        let next = format!("q{}", at + 1);
+        let (yes, no) = (format!("q{at}.y"), format!("q{at}.n"));
+        nodes.insert(format!("q{at}"), question(&[&yes, &no]));
+        nodes.insert(yes, toward(true, &next));
+        nodes.insert(no, verdict(false, 0.0));
+    }
+    nodes.insert("q3000".to_string(), question(&["y", "n"]));
+    nodes.insert("y".to_string(), verdict(true, 1.0));
+    nodes.insert("n".to_string(), verdict(false, 0.0));
+    let error = read(nodes.clone().into()).unwrap_err();
+    assert!(
+        error.contains("it has 3001 nodes, and may have 1000"),
+        "{error}"
+    );
+    nodes.insert("q999.y".to_string(), verdict(true, 1.0));
+    for at in 1000..=3000 {
+        for id in [format!("q{at}"), format!("q{at}.y"), format!("q{at}.n")] {
+            nodes.remove(&id);
+        }
+    }
+    nodes.remove("y");
+    nodes.remove("n");
+    let dag = read(nodes.into()).unwrap();
+    assert_eq!(dag.to_text().lines().count(), 2001 + 1);
+}
+
 #[tokio::test]
 async fn everything_of_a_graph_is_written_and_read_again() {
     let summary = task("summary", "Summarise it.").given([Field::Output]);

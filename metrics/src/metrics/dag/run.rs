@@ -135,7 +135,10 @@ impl Dag {
                 Ok(score) => Ok(Visit::Measured(score.checked()?)),
                 Err(error) => match error.downcast_ref::<NotApplicable>() {
                     Some(skipped) => Ok(Visit::DoesNotApply(skipped.reason().to_string())),
-                    None => Err(error),
+                    None => {
+                        cx.note(format!("the leaf `{}` could not be measured", leaf.name()));
+                        Err(error)
+                    }
                 },
             },
         }
