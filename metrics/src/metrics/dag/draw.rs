@@ -113,10 +113,8 @@ impl Dag {
         let several =
             |outcome: &Outcome| matches!(&outcome.then, Then::Nodes(next) if next.len() > 1);
         let graph = &self.graph;
-        let branches = graph.nodes.iter().flat_map(Vertex::outcomes).any(several)
-            || Drawing::new(graph).starts().len() > 1
-            || (0..graph.nodes.len())
-                .any(|at| graph.nodes[at].is_task() && graph.children(at).len() > 1);
+        let outcomes = graph.nodes.iter().flat_map(Vertex::outcomes);
+        let branches = outcomes.into_iter().any(several) || Drawing::new(graph).starts().len() > 1;
         match self.leaves {
             _ if !branches => "",
             Leaves::Min => " (the lowest score)",

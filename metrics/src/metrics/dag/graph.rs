@@ -270,15 +270,18 @@ impl Builder {
             node.id = format!("n{number:0width$}{letter}");
         }
         let mut roots = Vec::new();
+        let mut seen = vec![false; nodes.len()];
         let mut ahead = start.clone();
         while let Some(at) = ahead.pop() {
+            if std::mem::replace(&mut seen[at], true) {
+                continue;
+            }
             if nodes[at].reads.is_empty() {
                 roots.push(at);
             }
             ahead.extend(&nodes[at].reads);
         }
         roots.sort_unstable();
-        roots.dedup();
         let mut graph = Graph { nodes, roots };
         graph.sort_reads();
         let behind = graph.behind_verdicts();

@@ -44,7 +44,7 @@ impl Dag {
     /// | `yes_no` | `question`, `fields`, `turns` | a verdict `true` and a verdict `false` |
     /// | `choice` | `question`, `fields`, `turns` | verdicts with texts, in the order in which the judge reads them |
     /// | `verdict` | `verdict`, and `score` in `0..=1` or `children` | what is reached when the judge answers so |
-    /// | `metric` | `metric` (its name), `options`, `at_least` | none |
+    /// | `metric` | `metric` (its name), `options`, `at_least`, `label` | none |
     ///
     /// `fields` are names of [`Field`]s, `turns` is `[first, last]` in indexes of the conversation. Beside `name` and
     /// `nodes` the graph may have `fields`, `leaves` (`min`, `max`, `mean`, `first`), `strict`, `language`, `prompts` (texts
@@ -131,8 +131,12 @@ impl Dag {
                     if !options.is_empty() {
                         put("options", options.clone().into());
                     }
-                    if let Some(Bar::AtLeast(min)) = leaf.metric.adjustments().bar {
+                    let adjustments = leaf.metric.adjustments();
+                    if let Some(Bar::AtLeast(min)) = adjustments.bar {
                         put("at_least", min.into());
+                    }
+                    if let Some(label) = adjustments.label {
+                        put("label", label.into());
                     }
                 }
             }

@@ -377,7 +377,7 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
         }))
     };
     let g_eval = json!({
-        "type": "metric", "metric": "g_eval", "at_least": 0.9,
+        "type": "metric", "metric": "g_eval", "at_least": 0.9, "label": "clarity",
         "options": {"name": "clear", "criteria": "It is clear.", "steps": ["Look."], "fields": ["output"],
                     "rubric": [[0, 4, "muddled"], [5, 10, "clear"]], "strict": true, "language": "German"},
     });
@@ -401,6 +401,7 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
         .unwrap();
     assert_eq!(score.value, 0.0, "strict");
     assert_eq!(score.details[0].1[1]["bar"], "at least 0.90");
+    assert_eq!(score.details[0].1[1]["metric"], "clarity");
     assert!(
         judge.prompts()[1].text().contains("0-4: muddled")
             && judge.prompts()[1].text().contains("in German")

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
                 ],
                 "yes_no" | "choice" => &["type", "question", "fields", "turns", "children"],
                 "verdict" => &["type", "verdict", "score", "children"],
-                _ => &["type", "metric", "options", "at_least"],
+                _ => &["type", "metric", "options", "at_least", "label"],
             };
             known_keys(node, keys).map_err(|problem| format!("node `{id}`: {problem}"))?;
             objects.insert(id.as_str(), node);
@@ -308,14 +308,15 @@ fn leaf(object: &Object, resolve: Resolve<'_>) -> Result<Leaf, String> {
             "metric `{name}` was resolved as something that is no metric"
         ));
     };
-    let metric = match object.get("at_least") {
-        None => leaf.metric.clone(),
-        Some(min) => {
-            let min = min.as_f64().filter(|min| (0.0..=1.0).contains(min));
-            let min = min.ok_or("`at_least` must be a number from 0 to 1")?;
-            Arc::new(Shared(leaf.metric.clone()).at_least(min))
-        }
-    };
+    let mut metric = leaf.metric.clone();
+    if let Some(min) = object.get("at_least") {
+        let min = min.as_f64().filter(|min| (0.0..=1.0).contains(min));
+        let min = min.ok_or("`at_least` must be a number from 0 to 1")?;
+        metric = Arc::new(Shared(metric).at_least(min));
+    }
+    if object.contains_key("label") {
+        metric = Arc::new(Shared(metric).named(filled(object, "label")?));
+    }
     Ok(Leaf {
         metric,
         written: Some((name, options.clone())),
