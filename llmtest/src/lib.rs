@@ -65,7 +65,7 @@ pub mod prelude {
     pub use crate::{
         AnswerRelevancy, Check, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness,
         Field, GEval, Golden, JsonCorrectness, Metric, PatternMatch, Score, Similarity, Spans,
-        TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe,
+        TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe, task,
     };
 }
 

@@ -12,7 +12,8 @@ pub(crate) struct Choice {
     pub(crate) reason: String,
 }
 
-/// Asks for exactly one of these labels: `{"reason": "...", "verdict": "..."}`. Case counts: labels may differ in it.
+/// Asks for exactly one of these labels: `{"reason": "...", "verdict": "..."}`. Case counts, since labels may differ in it;
+/// it does not where the labels are yes and no, for which a judge may also write a JSON boolean.
 /// The template says what the labels mean; `{{labels}}`, where it has it, is filled with the list.
 pub(crate) async fn choose(cx: &EvalCx<'_>, template: Template, labels: &[&str]) -> Result<Choice> {
     let prompt = template
@@ -31,16 +32,20 @@ pub(crate) async fn choose(cx: &EvalCx<'_>, template: Template, labels: &[&str])
 
 fn read(value: &Value, labels: &[&str]) -> Result<Choice, String> {
     let verdict = &value["verdict"];
-    let text = match verdict {
-        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_string(),
-        Value::String(text) => text
-            .trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '.'))
-            .to_string(),
-        _ => String::new(),
+    let given = match verdict {
+        Value::Bool(true) => "yes",
+        Value::Bool(false) => "no",
+        Value::String(text) => text.trim(),
+        _ => "",
     };
+    let plain =
+        given.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '.'));
+    let yes_no = labels.iter().all(|label| matches!(*label, "yes" | "no"));
     let index = labels
         .iter()
-        .position(|label| *label == text)
+        .position(|label| {
+            *label == given || *label == plain || (yes_no && label.eq_ignore_ascii_case(plain))
+        })
         .ok_or_else(|| {
             let listed: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
             format!(
@@ -73,6 +78,14 @@ mod tests {
                 .index,
             0
         );
+        for (verdict, labels, index) in [
+            (json!("U.S."), ["U.S", "U.S."], 1),
+            (json!("Yes."), ["yes", "no"], 0),
+            (json!(false), ["yes", "no"], 1),
+        ] {
+            let choice = read(&json!({"verdict": verdict}), &labels).unwrap();
+            assert_eq!(choice.index, index, "{verdict}");
+        }
         for verdict in [json!("Good"), json!("excellent"), Value::Null] {
             let error = read(&json!({"verdict": verdict}), &["bad", "good"]).unwrap_err();
             assert!(

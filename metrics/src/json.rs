@@ -44,7 +44,7 @@ pub fn read(text: &str) -> Result<Value, String> {
 }
 
 /// As `serde_json` parses, but a key that stands twice is an error (of kind "data"): nobody can tell which one is meant.
-fn parse(text: &str) -> serde_json::Result<Value> {
+pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 

@@ -47,6 +47,18 @@ impl Options {
         self.language = Some(language);
     }
 
+    pub(crate) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// The steps whose prompts were replaced, with their texts.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.steps.iter().filter_map(|(step, text)| match text {
+            Cow::Owned(text) => Some((*step, text.as_str())),
+            Cow::Borrowed(_) => None,
+        })
+    }
+
     /// Replaces the prompt of a step. Panics on a step that the metric does not have.
     #[track_caller]
     pub(crate) fn replace(&mut self, step: &str, text: String) {

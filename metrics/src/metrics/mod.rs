@@ -20,6 +20,7 @@ pub use agent::*;
 pub use contains::Contains;
 pub use content::*;
 pub use conversation::*;
+pub use dag::*;
 pub use dag::{Dag, Node, Question, ask};
 pub use exact_match::ExactMatch;
 pub use graded::*;

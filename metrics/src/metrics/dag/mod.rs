@@ -1,18 +1,33 @@
 //! `Dag`.
 
+mod builtin;
+mod check;
+mod draw;
+mod graph;
+mod json;
+mod nodes;
+mod read;
+mod run;
+
+pub use nodes::{Node, Question, Task, ask, task};
+
 use super::graded::{DEFAULT_FIELDS, fields_of};
-use crate::options::{Options, options};
-use crate::{EvalCx, Field, Metric, Result, Score, reason};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use crate::options::{Options, knobs, options};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score};
+use graph::Graph;
 
-/// The answer that stands for all that a question does not name.
-const OTHERWISE: &str = "otherwise";
-
-/// Measures by a tree of questions: each answer of the judge leads to the next question or to a score.
+/// Measures by a graph of questions: each answer of the judge leads to a score, to a metric, or to what is asked next.
 ///
-/// One call of the judge a question, and only along the path that is taken. Needs the fields it is given: `input` and
-/// `output` by default. Default bar: at least 0.5. After DeepEval 4.3.1's DAG, with scores in `0.0..=1.0`.
+/// One call of the judge a question, and only along the path that is taken. A [`task`] has the judge write something that
+/// later questions see; it runs once, when the first of them is reached. A metric as a leaf gives its own score: its bar
+/// is recorded and decides nothing. What does not depend on each other is asked at the same time.
+///
+/// Where several leaves score, which only a graph that branches out can do, the lowest score counts unless
+/// [`leaves`](Self::leaves) says otherwise. A leaf that does not apply is left out; where none applies, the whole does not.
+///
+/// Needs the fields that its nodes are given: `input` and `output` by default. All of them are looked at before the first
+/// call, whichever path is taken. Default bar: at least 0.5. After DeepEval 4.3.1's DAG, with scores in `0.0..=1.0`; there
+/// the last leaf wins, strictness changes no score, a node behind two branches never runs, and a G-Eval loses its rubric.
 ///
 /// ```
 /// use llmtest_metrics::{Dag, FakeJudge, TestCase, ask, measure_with};
@@ -29,34 +44,95 @@ const OTHERWISE: &str = "otherwise";
 /// assert_eq!(measure_with(&case, &tone, judge).await.unwrap().value, 0.5);
 /// # }
 /// ```
+///
+/// Questions and tasks are values, and a clone is the same node. So a graph that is no tree needs no names either, and can
+/// hold no circle:
+///
+/// ```
+/// use llmtest_metrics::{Dag, Faithfulness, Field, ask, task};
+///
+/// let headings = task("headings", "List the headings, one a line.").given([Field::Output]);
+/// let order = ask("Are they in the order intro, body, conclusion?").reads(&headings).yes(1.0).no(0.4);
+/// let summary = Dag::new(
+///     "summary",
+///     ask("Which headings are there?")
+///         .reads(&headings)
+///         .when("all three", order.clone())
+///         .when("all three and more", order)
+///         .when("none", Faithfulness::new().at_least(0.8))
+///         .otherwise(0.0),
+/// );
+/// # use llmtest_metrics::Metric;
+/// assert!(summary.to_mermaid().starts_with("flowchart TD"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Dag {
     name: String,
-    root: Question,
+    graph: Graph,
     fields: Vec<Field>,
+    leaves: Leaves,
     options: Options,
 }
 
+/// What becomes of the scores where several leaves of a [`Dag`] score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Leaves {
+    /// The lowest score.
+    #[default]
+    Min,
+    /// The highest score.
+    Max,
+    /// The mean of the scores.
+    Mean,
+    /// The score of the leaf that comes first: in the order of the source, in JSON in that of the ids.
+    First,
+}
+
+impl Leaves {
+    const ALL: [Self; 4] = [Self::Min, Self::Max, Self::Mean, Self::First];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Mean => "mean",
+            Self::First => "first",
+        }
+    }
+}
+
 impl Dag {
-    /// A metric of this name that starts with this question. Panics on a question that lacks answers: a yes/no question
-    /// needs `.yes(…)` and `.no(…)`, any other at least two outcomes.
+    /// A metric of this name that starts with this question, or with several that read tasks.
+    ///
+    /// Panics, with the name of the node, on what could never be measured: a yes/no question without both answers, any
+    /// other with fewer than two, questions that have nothing to do with each other, a path that ends without a score, a
+    /// leaf whose judge or direction would be lost.
     #[track_caller]
-    pub fn new(name: impl Into<String>, root: Question) -> Self {
+    pub fn new(name: impl Into<String>, start: impl Into<Node>) -> Self {
         let name = name.into();
         assert!(
             !name.trim().is_empty(),
             "a `Dag` needs a name, such as `tone`"
         );
-        root.check(&name);
-        Self {
-            name,
-            root,
-            fields: DEFAULT_FIELDS.to_vec(),
-            options: options!("dag": "question"),
+        match Graph::of(&start.into()).and_then(|graph| Self::with(name.clone(), graph)) {
+            Ok(dag) => dag,
+            Err(problem) => panic!("`Dag` `{name}`: {problem}"),
         }
     }
 
-    /// Sets what the judge sees of the case, for every question that sets nothing itself. Panics on an empty list.
+    fn with(name: String, graph: Graph) -> Result<Self, String> {
+        graph.check()?;
+        Ok(Self {
+            name,
+            graph,
+            fields: DEFAULT_FIELDS.to_vec(),
+            leaves: Leaves::default(),
+            options: options!("dag": "question", "task_output"),
+        })
+    }
+
+    /// Sets what the judge sees of the case, for every node that sets nothing itself and reads no task. Panics on an empty
+    /// list.
     #[track_caller]
     pub fn given(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.fields = fields.into_iter().collect();
@@ -68,291 +144,46 @@ impl Dag {
         self
     }
 
-    /// Replaces the prompt `question`. It must use the same placeholders.
-    #[track_caller]
-    pub fn prompt(mut self, step: &str, text: impl Into<String>) -> Self {
-        self.options.replace(step, text.into());
+    /// Sets what becomes of the scores where several leaves score.
+    ///
+    /// ```
+    /// use llmtest_metrics::{Dag, Field, Leaves, ask, task};
+    ///
+    /// let claims = task("claims", "List the claims, one a line.").given([Field::Output]);
+    /// let both = Dag::new("claims", [
+    ///     ask("Is any claim about prices?").reads(&claims).yes(0.0).no(1.0),
+    ///     ask("Is any claim a promise?").reads(&claims).yes(0.0).no(1.0),
+    /// ]).leaves(Leaves::Mean);
+    /// assert!(both.to_text().contains("the mean"));
+    /// ```
+    pub fn leaves(mut self, leaves: Leaves) -> Self {
+        self.leaves = leaves;
         self
     }
-
-    async fn answer<'a>(
-        &self,
-        cx: &EvalCx<'_>,
-        question: &'a Question,
-    ) -> Result<(&'a Outcome, String)> {
-        let labels: Vec<&str> = question
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.label.as_str())
-            .collect();
-        let prompt = self
-            .options
-            .template("question")
-            .fenced_list("case", fields_of(cx, self, question.fields.as_ref().unwrap_or(&self.fields))?)
-            .text("question", &question.text)
-            .text("answers", listed(&labels))
-            .schema(json!({
-                "type": "object",
-                "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": labels}},
-                "required": ["reason", "verdict"],
-                "additionalProperties": false,
-            }))
-            .prompt()?;
-        let check = |verdict: &Verdict| match question.outcome(&verdict.verdict) {
-            Some(_) => Ok(()),
-            None => Err(format!(
-                "`verdict` must be exactly one of {}, but it is {}",
-                listed(&labels),
-                verdict.verdict
-            )),
-        };
-        let verdict = cx.ask_checked::<Verdict>(prompt, check).await?.value;
-        let outcome = question
-            .outcome(&verdict.verdict)
-            .ok_or("the verdict is none of the answers")?;
-        Ok((outcome, reason::clause(&verdict.reason, reason::LONGEST)))
-    }
 }
+
+knobs!(Dag);
 
 impl Metric for Dag {
     fn name(&self) -> &str {
         &self.name
     }
 
+    fn bar(&self) -> Bar {
+        self.options.bar()
+    }
+
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let mut path = Vec::new();
-        let mut question = &self.root;
-        loop {
-            let (outcome, reason) = self.answer(cx, question).await?;
-            path.push(Step {
-                question: &question.text,
-                answer: &outcome.label,
-                reason,
-            });
-            match &outcome.then.0 {
-                Then::Ask(next) => question = next,
-                Then::Score(value) => return Ok(score(*value, &path)),
-            }
-        }
+        let score = run::run(self, cx).await?;
+        Ok(self.options.clamp(score))
     }
 }
 
-/// One question of the path that was taken.
-struct Step<'a> {
-    question: &'a str,
-    answer: &'a str,
-    reason: String,
-}
-
-fn score(value: f64, path: &[Step<'_>]) -> Score {
-    let taken = path
-        .iter()
-        .map(|step| format!("{} {}", step.question, step.answer))
-        .collect::<Vec<_>>()
-        .join(" → ");
-    let reason = match path.last() {
-        Some(last) if !last.reason.is_empty() => format!("{} ({taken})", last.reason),
-        _ => format!("the answers were: {taken}"),
-    };
-    let steps: Vec<Value> = path
-        .iter()
-        .map(
-            |step| json!({"question": step.question, "answer": step.answer, "reason": step.reason}),
-        )
-        .collect();
-    Score::new(value).because(reason).detail("path", steps)
-}
-
-/// A question of a [`Dag`]; made by [`ask`].
-#[derive(Debug, Clone)]
-#[must_use = "a question is asked as part of a `Dag`"]
-pub struct Question {
-    text: String,
-    fields: Option<Vec<Field>>,
-    outcomes: Vec<Outcome>,
-}
-
-#[derive(Debug, Clone)]
-struct Outcome {
-    label: String,
-    kind: Kind,
-    then: Node,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    YesNo,
-    Several,
-}
-
-/// Where an answer leads: a score in `0.0..=1.0` or another question. Made from either of them.
-#[derive(Debug, Clone)]
-pub struct Node(Then);
-
-#[derive(Debug, Clone)]
-enum Then {
-    Score(f64),
-    Ask(Box<Question>),
-}
-
-impl From<f64> for Node {
-    fn from(score: f64) -> Self {
-        Self(Then::Score(score))
-    }
-}
-
-impl From<Question> for Node {
-    fn from(question: Question) -> Self {
-        Self(Then::Ask(Box::new(question)))
-    }
-}
-
-/// A question for a [`Dag`]: either with `.yes(…)` and `.no(…)`, or with several answers by `.when(…)` and `.otherwise(…)`.
-///
-/// ```
-/// use llmtest_metrics::{Dag, Field, ask};
-///
-/// let language = ask("In which language is the reply?").given([Field::Output]).when("English", 1.0).otherwise(0.0);
-/// let _ = Dag::new("in_english", language);
-/// ```
-#[track_caller]
-pub fn ask(question: impl Into<String>) -> Question {
-    let text = question.into();
-    assert!(!text.trim().is_empty(), "`ask` needs a question");
-    Question {
-        text,
-        fields: None,
-        outcomes: Vec::new(),
-    }
-}
-
-impl Question {
-    /// Where "yes" leads.
-    #[track_caller]
-    pub fn yes(self, then: impl Into<Node>) -> Self {
-        self.add("yes".to_string(), Kind::YesNo, then.into())
-    }
-
-    /// Where "no" leads.
-    #[track_caller]
-    pub fn no(self, then: impl Into<Node>) -> Self {
-        self.add("no".to_string(), Kind::YesNo, then.into())
-    }
-
-    /// Where this answer leads.
-    #[track_caller]
-    pub fn when(self, answer: impl Into<String>, then: impl Into<Node>) -> Self {
-        let answer = answer.into().trim().to_string();
-        assert!(
-            !answer.is_empty(),
-            "question `{}` has an answer without text",
-            self.text
-        );
-        self.add(answer, Kind::Several, then.into())
-    }
-
-    /// Where it leads when no other answer fits.
-    #[track_caller]
-    pub fn otherwise(self, then: impl Into<Node>) -> Self {
-        self.add(OTHERWISE.to_string(), Kind::Several, then.into())
-    }
-
-    /// Sets what the judge sees of the case for this question. Panics on an empty list.
-    #[track_caller]
-    pub fn given(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
-        let fields: Vec<Field> = fields.into_iter().collect();
-        assert!(
-            !fields.is_empty(),
-            "question `{}` must be given at least one field to judge",
-            self.text
-        );
-        self.fields = Some(fields);
-        self
-    }
-
-    #[track_caller]
-    fn add(mut self, label: String, kind: Kind, then: Node) -> Self {
-        let text = &self.text;
-        let mixed = self.outcomes.iter().any(|outcome| outcome.kind != kind);
-        assert!(
-            !mixed,
-            "question `{text}` has both yes/no and named answers; use `.yes` and `.no`, or `.when` and `.otherwise`"
-        );
-        assert!(
-            self.outcome(&label).is_none(),
-            "question `{text}` has the answer `{label}` twice"
-        );
-        if let Then::Score(score) = then.0 {
-            assert!(
-                (0.0..=1.0).contains(&score),
-                "question `{text}`, answer `{label}`: the score {score} is outside 0.0..=1.0"
-            );
-        }
-        self.outcomes.push(Outcome { label, kind, then });
-        self
-    }
-
-    /// The outcome of this answer; case, quotes and a period do not count.
-    fn outcome(&self, answer: &str) -> Option<&Outcome> {
-        let plain = |text: &str| {
-            text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '.'))
-                .to_lowercase()
-        };
-        let answer = plain(answer);
-        self.outcomes
-            .iter()
-            .find(|outcome| plain(&outcome.label) == answer)
-    }
-
-    #[track_caller]
-    fn check(&self, dag: &str) {
-        let text = &self.text;
-        match self.outcomes.first().map(|outcome| outcome.kind) {
-            Some(Kind::YesNo) => assert!(
-                self.outcomes.len() == 2,
-                "`Dag` `{dag}`: question `{text}` needs both `.yes(…)` and `.no(…)`"
-            ),
-            _ => assert!(
-                self.outcomes.len() >= 2,
-                "`Dag` `{dag}`: question `{text}` needs at least two outcomes; add `.when(…)` or `.otherwise(…)`"
-            ),
-        }
-        for outcome in &self.outcomes {
-            if let Then::Ask(next) = &outcome.then.0 {
-                next.check(dag);
-            }
-        }
-    }
-}
-
-/// The answers as the judge reads them, in the order of the source.
-fn listed(labels: &[&str]) -> String {
-    let entry = |label: &&str| {
-        if *label == OTHERWISE {
-            format!("\"{label}\" (if none of the others fits)")
-        } else {
-            format!("{label:?}")
-        }
-    };
-    labels.iter().map(entry).collect::<Vec<_>>().join(", ")
-}
-
-#[derive(Deserialize)]
-struct Verdict {
-    #[serde(default)]
-    reason: String,
-    #[serde(deserialize_with = "answer_text")]
-    verdict: String,
-}
-
-/// The answer as text; for yes and no a judge may write a JSON boolean.
-fn answer_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Bool(yes) => if yes { "yes" } else { "no" }.to_string(),
-        Value::String(text) => text,
-        other => other.to_string(),
-    })
-}
-
+#[cfg(test)]
+mod graph_tests;
+#[cfg(test)]
+mod json_tests;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{FakeJudge, TestCase, measure_with};
+use serde_json::json;
 
 fn tone() -> Dag {
     let phrased = ask("How is the apology phrased?")
@@ -22,7 +23,7 @@ fn case() -> TestCase {
 async fn the_answers_lead_along_one_path() {
     let judge = FakeJudge::new()
         .reply(r#"{"reason": "It says sorry.", "verdict": true}"#)
-        .reply(r#"{"reason": "The reply is short.", "verdict": "Formulaic."}"#);
+        .reply(r#"{"reason": "The reply is short.", "verdict": "formulaic."}"#);
     let score = measure_with(&case(), &tone(), judge.clone()).await.unwrap();
     assert_eq!(score.value, 0.5);
     assert_eq!(
@@ -72,7 +73,7 @@ async fn an_answer_that_was_not_offered_is_asked_again() {
     assert!(
         judge.prompts()[1]
             .text()
-            .contains(r#"must be exactly one of "no", "yes", but it is perhaps"#)
+            .contains(r#"must be exactly one of "no", "yes", but it is "perhaps""#)
     );
     let stubborn = FakeJudge::new().when("dag/question", r#"{"verdict": "perhaps"}"#);
     assert!(
@@ -108,9 +109,9 @@ fn one_outcome_is_a_mistake() {
 }
 
 #[test]
-#[should_panic(expected = "has the answer `A` twice")]
+#[should_panic(expected = "has the answer `a` twice")]
 fn an_answer_twice_is_a_mistake() {
-    let _ = ask("Which?").when("a", 1.0).when("A", 0.0);
+    let _ = ask("Which?").when("a", 1.0).when("a ", 0.0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod agents;
 mod content;
+mod dag;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -39,10 +40,15 @@ pub(crate) fn live<M: Metric + 'static>(
 
 /// All groups, in the order of the catalogue.
 pub(crate) fn all() -> Vec<Live> {
-    [rag::cases(), content::cases(), agents::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        rag::cases(),
+        content::cases(),
+        dag::cases(),
+        agents::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 impl Live {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod content;
+mod dag;
 mod rag;
 mod text;
 
@@ -20,8 +21,13 @@ pub(crate) enum Adapted {
 }
 
 /// The adapters by group; each knows its own metrics.
-const GROUPS: &[fn(&Vector) -> Option<Adapted>] =
-    &[agents::adapt, content::adapt, rag::adapt, text::adapt];
+const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
+    agents::adapt,
+    content::adapt,
+    dag::adapt,
+    rag::adapt,
+    text::adapt,
+];
 
 /// Runs a vector through our metric.
 pub(crate) async fn measure(vector: &Vector) -> Ours {

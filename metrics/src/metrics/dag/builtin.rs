@@ -1,0 +1,141 @@
+//! The metrics of this crate by their names, for graphs in JSON.
+
+use super::nodes::Node;
+use crate::{AnswerRelevancy, ContextualRelevancy, ExactMatch, Faithfulness, Field, GEval};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
+
+/// A judged metric with the options that all of them share.
+macro_rules! judged {
+    ($metric:expr, $options:expr) => {{
+        let mut metric = $metric;
+        if $options.flag("strict")? {
+            metric = metric.strict();
+        }
+        if let Some(language) = $options.text("language")? {
+            metric = metric.language(language);
+        }
+        Node::from(metric)
+    }};
+}
+
+/// The metric of this name, or what is wrong with its options.
+pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, String> {
+    let mut options = Options(options.clone());
+    let node = match name {
+        "answer_relevancy" => judged!(AnswerRelevancy::new(), options),
+        "contextual_relevancy" => judged!(ContextualRelevancy::new(), options),
+        "faithfulness" => {
+            let mut metric = Faithfulness::new();
+            if options.flag("penalize_ambiguous")? {
+                metric = metric.penalize_ambiguous();
+            }
+            match options.take::<usize>("truths_limit")? {
+                Some(0) => return Err("`truths_limit` must be at least 1".to_string()),
+                Some(limit) => metric = metric.truths_limit(limit),
+                None => {}
+            }
+            judged!(metric, options)
+        }
+        "exact_match" => Node::from(ExactMatch::new()),
+        "g_eval" => judged!(g_eval(&mut options)?, options),
+        _ => {
+            return Err(
+                "it is not known; `Dag::from_json_with` takes metrics of your own".to_string(),
+            );
+        }
+    };
+    options.finish()?;
+    Ok(node)
+}
+
+fn g_eval(options: &mut Options) -> Result<GEval, String> {
+    let name = options.text("name")?.ok_or("`name` is missing")?;
+    let criteria = options.text("criteria")?.ok_or("`criteria` is missing")?;
+    let mut metric = GEval::new(name, criteria);
+    if let Some(fields) = options.take::<Vec<Field>>("fields")? {
+        if fields.is_empty() {
+            return Err("`fields` is empty".to_string());
+        }
+        metric = metric.given(fields);
+    }
+    if let Some(steps) = options.take::<Vec<String>>("steps")? {
+        if steps.is_empty() || steps.iter().any(|step| step.trim().is_empty()) {
+            return Err("`steps` must hold at least one step, and none that is empty".to_string());
+        }
+        metric = metric.steps(steps);
+    }
+    let mut scale = 0..=10;
+    if let Some([lowest, highest]) = options.take::<[u32; 2]>("scale")? {
+        if lowest >= highest || highest > 100 {
+            return Err("`scale` must go up and end at 100 at most".to_string());
+        }
+        scale = lowest..=highest;
+        metric = metric.scale(scale.clone());
+    }
+    if let Some(rubric) = options.take::<Vec<(u32, u32, String)>>("rubric")? {
+        let rubric = rubric
+            .into_iter()
+            .map(|(from, to, text)| (from..=to, text))
+            .collect();
+        metric = metric.rubric(checked(rubric, &scale)?);
+    }
+    Ok(metric)
+}
+
+/// A rubric whose ranges stand on the scale and do not overlap.
+fn checked(
+    mut rubric: Vec<(RangeInclusive<u32>, String)>,
+    scale: &RangeInclusive<u32>,
+) -> Result<Vec<(RangeInclusive<u32>, String)>, String> {
+    rubric.sort_by_key(|(range, _)| *range.start());
+    let on_scale = |range: &RangeInclusive<u32>| {
+        !range.is_empty() && scale.contains(range.start()) && scale.contains(range.end())
+    };
+    if let Some((range, _)) = rubric.iter().find(|(range, _)| !on_scale(range)) {
+        return Err(format!(
+            "`rubric` has the range {range:?}, which is not on the scale {scale:?}"
+        ));
+    }
+    if rubric
+        .windows(2)
+        .any(|pair| pair[0].0.end() >= pair[1].0.start())
+    {
+        return Err("`rubric` has ranges that overlap".to_string());
+    }
+    Ok(rubric)
+}
+
+/// The options that are left to be read.
+struct Options(Map<String, Value>);
+
+impl Options {
+    fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, String> {
+        let Some(value) = self.0.remove(key) else {
+            return Ok(None);
+        };
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|error| format!("`{key}`: {error}"))
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, String> {
+        Ok(self.take::<bool>(key)?.unwrap_or_default())
+    }
+
+    /// A text that is not empty.
+    fn text(&mut self, key: &str) -> Result<Option<String>, String> {
+        match self.take::<String>(key)? {
+            Some(text) if text.trim().is_empty() => Err(format!("`{key}` is empty")),
+            text => Ok(text),
+        }
+    }
+
+    fn finish(self) -> Result<(), String> {
+        match self.0.keys().next() {
+            Some(key) => Err(format!("it has no option `{key}`")),
+            None => Ok(()),
+        }
+    }
+}
