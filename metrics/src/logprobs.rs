@@ -32,7 +32,8 @@ pub fn weighted(reply: &Reply, key: &str, scale: &RangeInclusive<u32>) -> Option
         .iter()
         .filter_map(|(text, _)| integer(text))
         .all(|value| value < 10);
-    let one_may_be_ten = *scale.end() >= 10 && a_digit_a_token && digit_tokens.len() == 1 && written > 5;
+    let one_may_be_ten =
+        *scale.end() >= 10 && a_digit_a_token && digit_tokens.len() == 1 && written > 5;
     let mut weights: Vec<(u32, f64)> = Vec::new();
     for (text, logprob) in alternatives(first) {
         let Some(value) = integer(&text) else {

@@ -173,7 +173,9 @@ mod tests {
     #[tokio::test]
     async fn the_judge_sees_the_turns_and_what_it_is_given() {
         let judge = graded(5);
-        measure_with(&case(), &polite(), judge.clone()).await.unwrap();
+        measure_with(&case(), &polite(), judge.clone())
+            .await
+            .unwrap();
         let text = judge.prompts()[0].text();
         assert!(
             text.contains("1. user: A table for two?\n2. assistant: At seven.\n</data "),
@@ -186,7 +188,8 @@ mod tests {
         let text = judge.prompts()[0].text();
         assert!(
             text.contains("scenario:\n<data ")
-                && text.contains("2. assistant: At seven.\n   retrieved: Free: 19:00.\n   called: {")
+                && text
+                    .contains("2. assistant: At seven.\n   retrieved: Free: 19:00.\n   called: {")
                 && text.contains("find_table"),
             "{text}"
         );
@@ -201,7 +204,11 @@ mod tests {
         let score = measure_with(&case(), &metric, judge.clone()).await.unwrap();
         assert_eq!(score.value, 0.8);
         let prompts = judge.prompts();
-        assert!(prompts[0].text().contains("The grader will see: conversation."));
+        assert!(
+            prompts[0]
+                .text()
+                .contains("The grader will see: conversation.")
+        );
         assert!(prompts[1].text().contains("1. Look at turn 2."));
     }
 
@@ -211,7 +218,9 @@ mod tests {
             (TestCase::new("q", "a"), polite(), "turns"),
             (case(), polite().given([Field::Scenario]), "scenario"),
         ] {
-            let error = measure_with(&case, &metric, FakeJudge::new()).await.unwrap_err();
+            let error = measure_with(&case, &metric, FakeJudge::new())
+                .await
+                .unwrap_err();
             assert_eq!(error.downcast_ref::<MissingField>().unwrap().field, field);
         }
     }

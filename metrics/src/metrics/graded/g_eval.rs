@@ -149,6 +149,40 @@ pub(super) fn titles(shown: &[(String, String)]) -> String {
     titles.join(", ")
 }
 
+/// The calls of the case as an outline: what was called, from where, what went in and what came out.
+fn trace_text(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
+    let spans = &cx.trace.spans;
+    if spans.is_empty() {
+        return Err(format!(
+            "`{}` needs the trace, and no call of this case was observed\nhint: put `#[llmtest::observe]` on the functions that the trace should show",
+            metric.name()
+        )
+        .into());
+    }
+    // A parent stands before its children, so that every depth is known in time.
+    let mut depths: Vec<usize> = Vec::with_capacity(spans.len());
+    let mut text = String::new();
+    for (index, span) in spans.iter().enumerate() {
+        let parent = span.parent.and_then(|parent| depths.get(parent));
+        let depth = parent.map_or(0, |depth| depth + 1);
+        depths.push(depth);
+        let indent = "  ".repeat(depth);
+        let (number, name, kind) = (index + 1, &span.name, &span.kind);
+        text.push_str(&format!("{indent}{number}. {name} ({kind})\n"));
+        let error = span.error.clone().unwrap_or_default();
+        for (title, value) in [
+            ("input", span.input_text()),
+            ("output", span.output_text()),
+            ("error", error),
+        ] {
+            if !value.is_empty() {
+                text.push_str(&format!("{indent}   {title}: {value}\n"));
+            }
+        }
+    }
+    Ok(text.trim_end().to_string())
+}
+
 #[cfg(test)]
 #[path = "g_eval_tests.rs"]
 mod tests;
