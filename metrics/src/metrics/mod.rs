@@ -1,5 +1,6 @@
 //! The metrics, one a file, by what they are about.
 
+mod combine;
 mod contains;
 mod dag;
 mod exact_match;
@@ -10,6 +11,7 @@ mod rag;
 mod similarity;
 mod text;
 
+pub use combine::*;
 pub use contains::Contains;
 pub use dag::{Dag, Node, Question, ask};
 pub use exact_match::ExactMatch;
