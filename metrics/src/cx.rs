@@ -3,8 +3,8 @@
 use crate::embed::{EmbedderSlot, no_embedder};
 use crate::judge::{JudgeSlot, Message, no_judge};
 use crate::{
-    AnyEmbedder, AnyJudge, Expectation, Field, JudgeError, JudgeErrorKind, Metric, MissingField,
-    Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json,
+    AnyEmbedder, AnyJudge, Expectation, Field, JudgeChoice, JudgeError, JudgeErrorKind, Metric,
+    MissingField, Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -159,6 +159,27 @@ impl<'a> EvalCx<'a> {
         self.asker.log().re_asks += 1;
     }
 
+    /// Who is asked for a part of a metric made of metrics, as if it were an expectation of its own: this judge, else that
+    /// of the whole. Its calls are counted with those of the whole. `nth` tells equal parts that want answers of their
+    /// own apart; parts that may share an answer have 0.
+    pub(crate) fn asker_of_part(&self, judge: Option<&JudgeChoice>, nth: u32) -> Asker {
+        self.asker.part(judge, nth)
+    }
+
+    /// A context for the same measurement that asks through `asker`.
+    pub(crate) fn asking<'b>(&'b self, asker: &'b Asker) -> EvalCx<'b> {
+        EvalCx { asker, ..*self }
+    }
+
+    /// The model of a judge; what was chosen, where there is no such judge.
+    pub(crate) fn model_of(&self, choice: &JudgeChoice) -> String {
+        match (self.asker.part(Some(choice), 0).judge, choice) {
+            (Ok(judge), _) => judge.model().to_string(),
+            (Err(_), JudgeChoice::Named(name)) => name.clone(),
+            (Err(_), JudgeChoice::This(judge)) => judge.model().to_string(),
+        }
+    }
+
     /// A context for the same measurement with another case, for metrics made of metrics.
     pub fn with_case<'b>(&'b self, case: &'b TestCase) -> EvalCx<'b> {
         EvalCx {
@@ -221,8 +242,17 @@ pub struct Asker {
     /// Whether what is being polled is made for the whole run.
     shared: AtomicBool,
     as_given: bool,
-    log: Mutex<AskLog>,
+    judges: Option<FindJudge>,
+    samples: Mutex<HashMap<String, u32>>,
+    first_sample: u32,
+    log: Arc<Mutex<AskLog>>,
 }
+
+/// Finds a registered judge by its name.
+type FindJudge = Arc<dyn Fn(&str) -> JudgeSlot + Send + Sync>;
+
+/// How many equal requests a part of a metric can make before its answers are those of the next part.
+const SAMPLES_OF_A_PART: u32 = 1000;
 
 /// What one measurement asked.
 #[derive(Debug, Clone, Default)]
@@ -242,7 +272,6 @@ pub struct AskLog {
     pub prompts: BTreeMap<String, String>,
     /// Every prompt with its reply, in order.
     pub exchanges: Vec<(Prompt, String)>,
-    samples: HashMap<String, u32>,
 }
 
 impl Asker {
@@ -259,7 +288,47 @@ impl Asker {
             trial,
             shared: AtomicBool::new(false),
             as_given: false,
-            log: Mutex::default(),
+            judges: None,
+            samples: Mutex::default(),
+            first_sample: 0,
+            log: Arc::default(),
+        }
+    }
+
+    /// Sets how registered judges are found, for metrics that are made of metrics with judges of their own.
+    #[doc(hidden)]
+    pub fn finding_judges(
+        mut self,
+        find: impl Fn(&str) -> Result<AnyJudge, JudgeError> + Send + Sync + 'static,
+    ) -> Self {
+        self.judges = Some(Arc::new(find));
+        self
+    }
+
+    /// An asker for a part of this measurement: it counts in the same log, and numbers its samples itself, so that they
+    /// do not depend on what the other parts ask meanwhile.
+    fn part(&self, choice: Option<&JudgeChoice>, nth: u32) -> Self {
+        let judge = match (choice, &self.judges) {
+            (None, _) => self.judge.clone(),
+            (Some(JudgeChoice::This(judge)), _) => Ok(judge.clone()),
+            (Some(JudgeChoice::Named(name)), Some(find)) => find(name),
+            (Some(JudgeChoice::Named(name)), None) => Err(JudgeError::new(
+                JudgeErrorKind::Config,
+                format!(
+                    "no judge is named `{name}` outside of a run\nhint: pass the judge itself, as in `.judged_by(judge)`"
+                ),
+            )),
+        };
+        Self {
+            judge,
+            memo: self.memo.clone(),
+            trial: self.trial,
+            shared: AtomicBool::new(false),
+            as_given: self.as_given,
+            judges: self.judges.clone(),
+            samples: Mutex::default(),
+            first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
+            log: self.log.clone(),
         }
     }
 
@@ -287,9 +356,7 @@ impl Asker {
 
     /// What was asked.
     pub fn into_log(self) -> AskLog {
-        self.log
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.log())
     }
 
     fn log(&self) -> std::sync::MutexGuard<'_, AskLog> {
@@ -306,12 +373,15 @@ impl Asker {
     async fn complete(&self, prompt: &mut Prompt) -> Result<Reply> {
         let judge = self.judge.as_ref().map_err(Clone::clone)?;
         {
-            let mut log = self.log();
-            let sample = log.samples.entry(prompt.request().to_string()).or_default();
+            let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+            let sample = samples
+                .entry(prompt.request().to_string())
+                .or_insert(self.first_sample);
             let shared = self.shared.load(Ordering::Relaxed);
             prompt.repeat.trial = if shared { 0 } else { self.trial };
             prompt.repeat.sample = *sample;
             *sample += 1;
+            let mut log = self.log();
             log.calls += 1;
             log.prompts
                 .insert(prompt.purpose.clone(), prompt.version.clone());

@@ -1,22 +1,27 @@
 //! Token alternatives at the value of a JSON key.
 
 use crate::{Reply, TokenLogprob};
+use std::ops::RangeInclusive;
 
 /// Alternatives less likely than this are noise (as DeepEval 4.3.1).
 const LEAST: f64 = 0.01;
 
 /// The mean of the integer alternatives at the value of `key`, weighted by their probabilities:
-/// `Σ s·p(s) / Σ p(s)` over alternatives of probability at least 0.01 that are decimal digits (G-Eval, Liu et al. 2023,
-/// section 2; thresholds as DeepEval 4.3.1).
+/// `Σ s·p(s) / Σ p(s)` over alternatives on the scale, of probability at least 0.01, that are decimal digits (G-Eval,
+/// Liu et al. 2023, section 2; thresholds as DeepEval 4.3.1, which counts alternatives outside of the scale too, and none
+/// with a space before it).
 ///
 /// The place is found by joining the tokens and looking for the key, so that a code fence or a prefix that the server
-/// stripped from the text does not matter. Models that write a digit a token split `10` in two: the mass of a leading
+/// stripped from the text does not matter. Servers that enforce a grammar may give only the tokens that were sampled:
+/// where the tokens lack the key, the place is the last token that is the value in the text. Models that write a digit a
+/// token split `10` in two: the mass of a leading
 /// `1` is then shared between 1 and 10 by the alternatives of the second token, where there is one. Where another digit
-/// was written there is none, and a leading `1` counts as the nearer of 1 and 10, if `highest` is at least 10 and no
+/// was written there is none, and a leading `1` counts as the nearer of 1 and 10, if the scale has a 10 and no
 /// alternative has two digits. `None` when there is no such place, no alternative counts, or the value takes more than
 /// two tokens.
-pub fn weighted(tokens: &[TokenLogprob], key: &str, highest: u32) -> Option<f64> {
-    let (start, end) = locate(tokens, key)?;
+pub fn weighted(reply: &Reply, key: &str, scale: &RangeInclusive<u32>) -> Option<f64> {
+    let tokens = reply.logprobs.as_deref()?;
+    let (start, end) = locate(tokens, &reply.text, key)?;
     let digit_tokens: Vec<_> = tokens[start..end].iter().collect();
     if digit_tokens.len() > 2 {
         return None;
@@ -27,7 +32,8 @@ pub fn weighted(tokens: &[TokenLogprob], key: &str, highest: u32) -> Option<f64>
         .iter()
         .filter_map(|(text, _)| integer(text))
         .all(|value| value < 10);
-    let one_may_be_ten = highest >= 10 && a_digit_a_token && digit_tokens.len() == 1 && written > 5;
+    let one_may_be_ten =
+        *scale.end() >= 10 && a_digit_a_token && digit_tokens.len() == 1 && written > 5;
     let mut weights: Vec<(u32, f64)> = Vec::new();
     for (text, logprob) in alternatives(first) {
         let Some(value) = integer(&text) else {
@@ -57,7 +63,7 @@ pub fn weighted(tokens: &[TokenLogprob], key: &str, highest: u32) -> Option<f64>
         }
     }
     // A float's sum may miss the bound by its last digit.
-    weights.retain(|(_, p)| *p >= LEAST * (1.0 - 1e-9));
+    weights.retain(|(value, p)| scale.contains(value) && *p >= LEAST * (1.0 - 1e-9));
     let mass: f64 = weights.iter().map(|(_, p)| p).sum();
     (mass > 0.0).then(|| {
         weights
@@ -85,33 +91,18 @@ fn integer(token: &str) -> Option<u32> {
         .flatten()
 }
 
-/// The tokens that spell the integer value of the last `"key":` in the joined text, as a half-open range. A value with
-/// a fraction has no integer alternatives: `None`.
-pub fn locate(tokens: &[TokenLogprob], key: &str) -> Option<(usize, usize)> {
+/// The tokens that spell the integer value of `key`, as a half-open range.
+fn locate(tokens: &[TokenLogprob], text: &str, key: &str) -> Option<(usize, usize)> {
     let joined: String = tokens.iter().map(|token| token.token.as_str()).collect();
-    let quoted = format!("\"{key}\"");
-    let value_at = joined.rmatch_indices(&quoted).find_map(|(at, _)| {
-        if joined[..at].ends_with('\\') {
-            return None;
-        }
-        let after = &joined[at + quoted.len()..];
-        let value = after
-            .trim_start()
-            .strip_prefix(':')?
-            .trim_start()
-            .trim_start_matches('"')
-            .trim_start();
-        value
-            .starts_with(|c: char| c.is_ascii_digit())
-            .then(|| joined.len() - value.len())
-    })?;
-    let digits = joined[value_at..]
-        .bytes()
-        .take_while(u8::is_ascii_digit)
-        .count();
-    if joined[value_at + digits..].starts_with('.') {
-        return None;
+    if !joined.contains(&quoted(key)) {
+        let (at, digits) = value_of(text, key)?;
+        let written = &text[at..at + digits];
+        let alone = tokens
+            .iter()
+            .rposition(|token| token.token.trim() == written)?;
+        return Some((alone, alone + 1));
     }
+    let (value_at, digits) = value_of(&joined, key)?;
     let mut offset = 0;
     let mut range: Option<(usize, usize)> = None;
     for (index, token) in tokens.iter().enumerate() {
@@ -122,6 +113,36 @@ pub fn locate(tokens: &[TokenLogprob], key: &str) -> Option<(usize, usize)> {
         }
     }
     range
+}
+
+fn quoted(key: &str) -> String {
+    format!("\"{key}\"")
+}
+
+/// Where the digits of the last `"key":` stand, and how many there are. A value with a fraction has no integer
+/// alternatives: `None`.
+fn value_of(text: &str, key: &str) -> Option<(usize, usize)> {
+    let quoted = quoted(key);
+    let value_at = text.rmatch_indices(&quoted).find_map(|(at, _)| {
+        if text[..at].ends_with('\\') {
+            return None;
+        }
+        let after = &text[at + quoted.len()..];
+        let value = after
+            .trim_start()
+            .strip_prefix(':')?
+            .trim_start()
+            .trim_start_matches('"')
+            .trim_start();
+        value
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then(|| text.len() - value.len())
+    })?;
+    let digits = text[value_at..]
+        .bytes()
+        .take_while(u8::is_ascii_digit)
+        .count();
+    (!text[value_at + digits..].starts_with('.')).then_some((value_at, digits))
 }
 
 impl Reply {
@@ -136,7 +157,7 @@ impl Reply {
             logprob: tokens.iter().map(|token| token.logprob).sum(),
             top: Vec::new(),
         };
-        if let Some((start, end)) = locate(&tokens, key) {
+        if let Some((start, end)) = locate(&tokens, &self.text, key) {
             let mut kept = vec![joined(&tokens[..start])];
             kept.extend_from_slice(&tokens[start..end]);
             kept.push(joined(&tokens[end..]));
@@ -150,6 +171,13 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proptesting;
+    use proptest::prelude::*;
+
+    fn mean(tokens: &[TokenLogprob], key: &str, highest: u32) -> Option<f64> {
+        let reply = Reply::new("").logprobs(tokens.to_vec());
+        weighted(&reply, key, &(0..=highest))
+    }
 
     fn plain(text: &str) -> TokenLogprob {
         TokenLogprob {
@@ -180,7 +208,7 @@ mod tests {
             plain("}"),
         ];
         let expected = (7.0 * 0.6 + 8.0 * 0.2) / 0.8;
-        assert!((weighted(&tokens, "score", 10).unwrap() - expected).abs() < 1e-12);
+        assert!((mean(&tokens, "score", 10).unwrap() - expected).abs() < 1e-12);
     }
 
     #[test]
@@ -190,7 +218,7 @@ mod tests {
             graded("4", &[("4", 1.0)]),
             plain(r#", "reason": "it wrote \"score\": 9"}"#),
         ];
-        assert!((weighted(&tokens, "score", 10).unwrap() - 4.0).abs() < 1e-12);
+        assert!((mean(&tokens, "score", 10).unwrap() - 4.0).abs() < 1e-12);
     }
 
     #[test]
@@ -199,14 +227,14 @@ mod tests {
             plain("{\"score\":"),
             graded("10", &[("10", 0.5), ("9", 0.5)]),
         ];
-        assert!((weighted(&one, "score", 10).unwrap() - 9.5).abs() < 1e-12);
+        assert!((mean(&one, "score", 10).unwrap() - 9.5).abs() < 1e-12);
         let two = [
             plain("{\"score\": "),
             graded("1", &[("1", 0.8), ("9", 0.2)]),
             graded("0", &[("0", 0.75), ("}", 0.25)]),
         ];
         let expected = (10.0 * 0.6 + 1.0 * 0.2 + 9.0 * 0.2) / 1.0;
-        assert!((weighted(&two, "score", 10).unwrap() - expected).abs() < 1e-12);
+        assert!((mean(&two, "score", 10).unwrap() - expected).abs() < 1e-12);
     }
 
     #[test]
@@ -217,7 +245,7 @@ mod tests {
                 graded(written, &[(written, 0.5), ("1", 0.5)]),
                 plain("}"),
             ];
-            weighted(&tokens, "score", highest).unwrap()
+            mean(&tokens, "score", highest).unwrap()
         };
         assert!((score("9", 10) - 9.5).abs() < 1e-12);
         assert!((score("3", 10) - 2.0).abs() < 1e-12);
@@ -226,9 +254,9 @@ mod tests {
 
     #[test]
     fn no_place_or_a_fraction_has_no_weighted_mean() {
-        assert_eq!(weighted(&[plain("{\"grade\": 7}")], "score", 10), None);
+        assert_eq!(mean(&[plain("{\"grade\": 7}")], "score", 10), None);
         assert_eq!(
-            weighted(
+            mean(
                 &[
                     plain("{\"score\": "),
                     graded("7", &[("7", 1.0)]),
@@ -251,13 +279,80 @@ mod tests {
             plain("}"),
             plain("\n"),
         ];
-        let whole = weighted(&tokens, "score", 10);
+        let whole = mean(&tokens, "score", 10);
         let short = Reply::new("")
             .logprobs(tokens)
             .keep_alternatives_at(Some("score"))
             .logprobs
             .unwrap();
         assert_eq!(short.len(), 3);
-        assert_eq!(weighted(&short, "score", 10), whole);
+        assert_eq!(mean(&short, "score", 10), whole);
+    }
+
+    #[test]
+    fn where_the_tokens_lack_the_key_the_last_one_that_is_the_value_counts() {
+        let sampled = [
+            plain("8"),
+            plain("{"),
+            graded("8", &[("8", 0.6), ("9", 0.4)]),
+        ];
+        let score = |text: &str| {
+            let reply = Reply::new(text).logprobs(sampled.to_vec());
+            let short = reply.clone().keep_alternatives_at(Some("score"));
+            let mean = weighted(&reply, "score", &(0..=10));
+            assert_eq!(weighted(&short, "score", &(0..=10)), mean);
+            mean
+        };
+        assert!((score(r#"{"reason": "r", "score": 8}"#).unwrap() - 8.4).abs() < 1e-12);
+        assert_eq!(score(r#"{"reason": "r", "score": 7}"#), None);
+        assert_eq!(score(r#"{"reason": "r", "score": 8.0}"#), None);
+    }
+
+    #[test]
+    fn alternatives_outside_of_the_scale_do_not_count() {
+        let tokens = vec![
+            plain("{\"score\": "),
+            graded("4", &[("4", 0.5), ("100", 0.2), ("0", 0.2), ("5", 0.1)]),
+            plain("}"),
+        ];
+        let reply = Reply::new("").logprobs(tokens);
+        let mean = weighted(&reply, "score", &(1..=5)).unwrap();
+        assert!((mean - (4.0 * 0.5 + 5.0 * 0.1) / 0.6).abs() < 1e-12);
+    }
+
+    proptest! {
+        #![proptest_config(proptesting::config())]
+
+        #[test]
+        fn the_mean_lies_between_the_alternatives_and_does_not_depend_on_their_order(
+            top in prop::collection::vec((0_u32..=9, 0.02_f64..1.0), 1..6),
+        ) {
+            let score = |top: &[(u32, f64)]| {
+                let tokens = vec![
+                    plain("{\"score\": "),
+                    TokenLogprob {
+                        token: top[0].0.to_string(),
+                        logprob: top[0].1.ln(),
+                        top: top.iter().map(|(s, p)| (s.to_string(), p.ln())).collect(),
+                    },
+                    plain("}"),
+                ];
+                weighted(&Reply::new("").logprobs(tokens), "score", &(0..=9)).unwrap()
+            };
+            let (least, most) = (top.iter().map(|t| t.0).min().unwrap(), top.iter().map(|t| t.0).max().unwrap());
+            let mean = score(&top);
+            prop_assert!(mean >= f64::from(least) - 1e-9 && mean <= f64::from(most) + 1e-9);
+            let reversed: Vec<_> = top.iter().rev().copied().collect();
+            prop_assert!((score(&reversed) - mean).abs() < 1e-9);
+        }
+
+        #[test]
+        fn more_weight_on_the_best_grade_never_lowers_the_mean(rest in 0_u32..=9, p in 0.02_f64..0.5, more in 0.0_f64..0.5) {
+            let score = |p: f64| {
+                let tokens = [plain("{\"score\": "), graded(&rest.to_string(), &[(&rest.to_string(), 0.3), ("9", p)]), plain("}")];
+                mean(&tokens, "score", 9).unwrap()
+            };
+            prop_assert!(score(p + more) >= score(p) - 1e-12);
+        }
     }
 }

@@ -278,7 +278,14 @@ mod tests {
             token("7", &[("7", 0.7), ("8", 0.299_999), ("x", 0.000_001)]),
             token(", \"other\": 1}", &[]),
         ];
-        let whole = weighted(&tokens, "score", 10).unwrap();
+        let mean = |tokens: &[TokenLogprob]| {
+            weighted(
+                &Reply::new("").logprobs(tokens.to_vec()),
+                "score",
+                &(0..=10),
+            )
+        };
+        let whole = mean(&tokens).unwrap();
         let reply = compact(
             Reply::new("t").logprobs(tokens),
             Some("score"),
@@ -292,11 +299,11 @@ mod tests {
             ["\"score\": ", "7", ","]
         );
         assert_eq!(kept[1].top.len(), 2);
-        let score = weighted(&kept, "score", 10).unwrap();
+        let score = mean(&kept).unwrap();
         assert!((score - whole).abs() < 1e-5);
         let read: Reply = serde_json::from_str(&serde_json::to_string(&reply).unwrap()).unwrap();
         let again = compact(read, Some("score"), &Redactor::default());
         assert_eq!(again, reply);
-        assert_eq!(weighted(&again.logprobs.unwrap(), "score", 10), Some(score));
+        assert_eq!(mean(&again.logprobs.unwrap()), Some(score));
     }
 }

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
     let run = super::run();
-    let asker = asker(run, metric.adjustments().judge.as_ref());
+    let asker = asker(run, metric.adjustments().judge.as_ref(), trial());
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await;
@@ -42,7 +42,7 @@ pub async fn measure_traced(
     expectation: &Expectation,
 ) -> crate::Result<Score> {
     let run = super::run();
-    let asker = asker(run, expectation.adjustments().judge.as_ref());
+    let asker = asker(run, expectation.adjustments().judge.as_ref(), trial());
     let score = expectation
         .measure(&EvalCx::new(case, trace, None, &asker))
         .await;
@@ -50,9 +50,15 @@ pub async fn measure_traced(
     score
 }
 
-fn asker(run: &Run, judge: Option<&JudgeChoice>) -> Asker {
-    let trial = observe::current_case().map_or(0, |case| case.trial());
+/// The trial of the test that is running, if one is.
+fn trial() -> u32 {
+    observe::current_case().map_or(0, |case| case.trial())
+}
+
+/// Asks the judge of an expectation; metrics made of metrics find other judges by name.
+fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
     Asker::new(run.judge(judge), run.memo.clone(), trial)
+        .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
 }
 
 /// One expectation on one case or component, ready to be measured.
@@ -227,11 +233,7 @@ async fn measure_one(
         Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, show_all),
     };
     let adjustments = planned.expectation.adjustments();
-    let asker = Asker::new(
-        run.judge(adjustments.judge.as_ref()),
-        run.memo.clone(),
-        trial,
-    );
+    let asker = asker(run, adjustments.judge.as_ref(), trial);
     let started = Instant::now();
     let span: Option<&Span> = target.span.and_then(|index| trace.spans.get(index));
     let cx = EvalCx::new(&target.case, &trace, span, &asker);

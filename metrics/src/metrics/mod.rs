@@ -1,6 +1,7 @@
 //! The metrics, one a file, by what they are about.
 
 mod agent;
+mod combine;
 mod contains;
 mod content;
 mod conversation;
@@ -17,6 +18,7 @@ mod similarity;
 mod text;
 
 pub use agent::*;
+pub use combine::*;
 pub use contains::Contains;
 pub use content::*;
 pub use conversation::*;

@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
-    AnyJudge, Asker, FakeJudge, MissingField, Reply, TestCase, TokenLogprob, Trace, measure_with,
+    AnyJudge, Asker, FakeJudge, MissingField, Reply, Span, TestCase, TokenLogprob, Trace,
+    measure_with,
 };
+use serde_json::{Value, json};
 
 const STEPS: &str = r#"{"steps": ["Look.", "Compare."]}"#;
 
@@ -47,15 +49,6 @@ fn detail<'a>(score: &'a Score, name: &str) -> &'a Value {
         .find(|(known, _)| known == name)
         .unwrap()
         .1
-}
-
-#[test]
-fn a_grade_is_its_place_on_the_scale() {
-    assert_eq!(score(7.0, &(0..=10), false), 0.7);
-    assert_eq!(score(1.0, &(1..=5), false), 0.0);
-    assert_eq!(score(12.0, &(0..=10), false), 1.0);
-    assert_eq!(score(9.99, &(0..=10), true), 0.0);
-    assert_eq!(score(10.0, &(0..=10), true), 1.0);
 }
 
 #[tokio::test]
@@ -133,18 +126,86 @@ async fn a_score_outside_the_scale_is_asked_again() {
 }
 
 #[tokio::test]
-async fn strict_takes_only_the_highest_grade() {
-    let metric = polite().steps(["Look."]).strict();
+async fn strict_asks_whether_it_is_fully_met() {
+    let metric = polite()
+        .steps(["Look."])
+        .rubric([(0..=5, "rude"), (6..=10, "warm")])
+        .strict();
     assert_eq!(metric.bar(), Bar::AtLeast(1.0));
-    let nearly = with_logprobs(r#"{"reason": "", "score": 9}"#, &[("9", 1.0)]);
-    let (score, notes) = measured(&metric, FakeJudge::new().reply(nearly)).await;
-    assert_eq!((score.value, notes.len()), (0.0, 0));
-    let (score, _) = measured(
-        &metric,
-        FakeJudge::new().reply(r#"{"reason": "", "score": 10}"#),
-    )
-    .await;
-    assert_eq!(score.value, 1.0);
+    let judge = FakeJudge::new().reply(with_logprobs(
+        r#"{"reason": "", "score": 1}"#,
+        &[("1", 0.6), ("0", 0.4)],
+    ));
+    let (score, notes) = measured(&metric, judge.clone()).await;
+    assert_eq!((score.value, notes.len()), (1.0, 0));
+    let prompt = &judge.prompts()[0];
+    assert_eq!(
+        (prompt.purpose.as_str(), &prompt.graded),
+        ("g_eval/strict", &None)
+    );
+    assert!(
+        prompt
+            .text()
+            .contains("To fully meet them means: warm\n\ninput:\n<data "),
+        "{}",
+        prompt.text()
+    );
+    for reply in ["0", "0.5"] {
+        let judge = FakeJudge::new().reply(format!(r#"{{"reason": "", "score": {reply}}}"#));
+        assert_eq!(measured(&metric, judge).await.0.value, 0.0);
+    }
+    let judge = FakeJudge::new()
+        .reply(r#"{"reason": "", "score": 10}"#)
+        .reply(r#"{"reason": "", "score": 0}"#);
+    measured(&metric, judge.clone()).await;
+    assert!(
+        judge.prompts()[1]
+            .text()
+            .contains("from 0 to 1, but it is 10")
+    );
+}
+
+#[tokio::test]
+async fn steps_may_stand_without_criteria() {
+    let metric = GEval::by_steps("brief", ["Count the words."]);
+    let judge = FakeJudge::new().reply(r#"{"reason": "", "score": 4}"#);
+    let (score, _) = measured(&metric, judge.clone()).await;
+    assert_eq!(score.value, 0.4);
+    let text = judge.prompts()[0].text();
+    assert!(
+        text.contains("Criteria: what the steps below ask for.\n\nSteps:\n1. Count the words."),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn the_trace_is_shown_as_an_outline() {
+    let mut trace = Trace::default();
+    trace.spans.push(Span::new("answer", "agent"));
+    let mut search = Span::new("search", "tool");
+    (search.parent, search.output) = (Some(0), json!("2 shoes"));
+    trace.spans.push(search);
+    let metric = polite().steps(["Look."]).given_trace();
+    let judge = FakeJudge::new().reply(r#"{"reason": "", "score": 4}"#);
+    let (case, asker) = (
+        case(),
+        Asker::standalone(Some(AnyJudge::from(judge.clone()))),
+    );
+    let cx = EvalCx::new(&case, &trace, None, &asker);
+    metric.measure(&cx).await.unwrap();
+    let text = judge.prompts()[0].text();
+    assert!(
+        text.contains("\n1. answer (agent)\n  2. search (tool)\n     output: 2 shoes\n</data ")
+            && !text.contains("actual output:"),
+        "{text}"
+    );
+    let metric = metric.given([Field::Output]);
+    let error = measure_with(&case, &metric, FakeJudge::new()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("no call of this case was observed"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -200,6 +261,12 @@ fn no_fields_is_a_mistake() {
 #[should_panic(expected = "overlap: 0..=5 and 5..=10")]
 fn an_overlapping_rubric_is_a_mistake() {
     let _ = polite().rubric([(5..=10, "good"), (0..=5, "bad")]);
+}
+
+#[test]
+#[should_panic(expected = "has no grade but 10; add what other grades mean")]
+fn a_rubric_of_one_grade_is_no_scale() {
+    let _ = polite().rubric([(10..=10, "perfect")]);
 }
 
 #[test]
