@@ -321,6 +321,7 @@ impl Asker {
         };
         Self {
             judge,
+            embedder: self.embedder.clone(),
             memo: self.memo.clone(),
             trial: self.trial,
             shared: AtomicBool::new(false),

@@ -23,7 +23,6 @@ pub use contains::Contains;
 pub use content::*;
 pub use conversation::*;
 pub use dag::*;
-pub use dag::{Dag, Node, Question, ask};
 pub use exact_match::ExactMatch;
 pub use graded::*;
 pub use json_correctness::JsonCorrectness;
