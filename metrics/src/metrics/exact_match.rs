@@ -2,8 +2,8 @@
 
 use crate::{Bar, EvalCx, Field, Metric, Result, Score, reason};
 
-/// Measures whether the output equals the expected output: 1 or 0. White space at both ends does not count, case does.
-/// Needs no judge.
+/// Measures whether the output equals the expected output: 1 or 0. White space at both ends does not count, case does
+/// unless told otherwise. Needs no judge.
 ///
 /// Needs `output` and `expected`. Default bar: at least 1. As DeepEval 4.3.1.
 ///
@@ -16,13 +16,20 @@ use crate::{Bar, EvalCx, Field, Metric, Result, Score, reason};
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct ExactMatch {}
+pub struct ExactMatch {
+    ignore_case: bool,
+}
 
 impl ExactMatch {
     /// Compares output and expected output.
     pub fn new() -> Self {
-        Self {}
+        Self::default()
+    }
+
+    /// Takes upper and lower case as equal.
+    pub fn ignore_case(mut self) -> Self {
+        self.ignore_case = true;
+        self
     }
 }
 
@@ -39,16 +46,18 @@ impl Metric for ExactMatch {
         Ok(score(
             &cx.need(self, Field::Output)?,
             &cx.need(self, Field::Expected)?,
+            self.ignore_case,
         ))
     }
 }
 
-fn score(output: &str, expected: &str) -> Score {
+fn score(output: &str, expected: &str, ignore_case: bool) -> Score {
     let (output, expected) = (output.trim(), expected.trim());
-    if output == expected {
+    let alike = output.to_lowercase() == expected.to_lowercase();
+    if output == expected || (ignore_case && alike) {
         return Score::new(1.0).because("the output is the expected output");
     }
-    let only = if output.to_lowercase() == expected.to_lowercase() {
+    let only = if alike {
         " (only upper and lower case differ)"
     } else {
         ""
@@ -64,14 +73,16 @@ mod tests {
 
     #[test]
     fn only_the_ends_may_differ() {
-        assert_eq!(score(" a b\n", "a b").value, 1.0);
+        assert_eq!(score(" a b\n", "a b", false).value, 1.0);
         for other in ["a  b", "A b", "a b."] {
-            assert_eq!(score("a b", other).value, 0.0, "{other}");
+            assert_eq!(score("a b", other, false).value, 0.0, "{other}");
         }
         assert_eq!(
-            score("a", "A").reason.unwrap(),
+            score("a", "A", false).reason.unwrap(),
             r#"the output is "a", not "A" (only upper and lower case differ)"#
         );
+        assert_eq!(score("a", "A", true).value, 1.0);
+        assert_eq!(score("a", "B", true).value, 0.0);
     }
 
     #[tokio::test]
