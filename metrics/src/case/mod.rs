@@ -173,10 +173,14 @@ impl TestCase {
         self
     }
 
-    /// Whether the case has the field, or states that the list or the reference answer is empty.
+    /// Whether the case has the field, or states that the list, the reference answer or the role is empty.
     pub fn states(&self, field: Field) -> bool {
-        let empty_answer = field == Field::Expected && self.expected.is_some();
-        empty_answer || self.stated.contains(&field) || self.field(field).is_some()
+        let empty_text = match field {
+            Field::Expected => self.expected.is_some(),
+            Field::ChatbotRole => self.chatbot_role.is_some(),
+            _ => false,
+        };
+        empty_text || self.stated.contains(&field) || self.field(field).is_some()
     }
 
     /// Adds a named value of one's own.

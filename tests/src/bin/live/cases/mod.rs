@@ -3,6 +3,7 @@
 
 mod agents;
 mod content;
+mod conversation;
 mod dag;
 mod rag;
 
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Live> {
         content::cases(),
         dag::cases(),
         agents::cases(),
+        conversation::cases(),
     ]
     .into_iter()
     .flatten()

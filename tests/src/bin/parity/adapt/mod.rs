@@ -2,6 +2,7 @@
 
 mod agents;
 mod content;
+mod conversation;
 mod dag;
 mod rag;
 mod text;
@@ -24,6 +25,7 @@ pub(crate) enum Adapted {
 const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
     agents::adapt,
     content::adapt,
+    conversation::adapt,
     dag::adapt,
     rag::adapt,
     text::adapt,

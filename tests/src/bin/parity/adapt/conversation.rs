@@ -1,0 +1,73 @@
+//! Conversations.
+
+use super::{Adapted, check, check_with, strictly};
+use crate::judge::ScriptedJudge;
+use crate::vector::Vector;
+use llmtest::{
+    ConversationCompleteness, KnowledgeRetention, RoleAdherence, TurnContextualPrecision,
+    TurnContextualRecall, TurnContextualRelevancy, TurnFaithfulness, TurnRelevancy,
+};
+use serde_json::{Value, json};
+
+/// A metric over windows, with the vector's size.
+macro_rules! windowed {
+    ($vector:expr, $metric:expr) => {{
+        let metric = strictly!($vector, $metric);
+        match number($vector, "window_size") {
+            Some(size) => metric.window(size),
+            None => metric,
+        }
+    }};
+}
+
+pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
+    Some(match vector.metric.as_str() {
+        "turn_relevancy" => check(vector, windowed!(vector, TurnRelevancy::new())),
+        "role_adherence" => check(vector, strictly!(vector, RoleAdherence::new())),
+        "knowledge_retention" => {
+            let judge = ScriptedJudge::new(vector).renaming(facts);
+            check_with(vector, strictly!(vector, KnowledgeRetention::new()), judge)
+        }
+        "conversation_completeness" => {
+            check(vector, strictly!(vector, ConversationCompleteness::new()))
+        }
+        "turn_faithfulness" => {
+            let mut metric = windowed!(vector, TurnFaithfulness::new());
+            if vector.flag("penalize_ambiguous_claims") {
+                metric = metric.penalize_ambiguous();
+            }
+            if let Some(limit) =
+                number(vector, "truths_extraction_limit").filter(|limit| *limit > 0)
+            {
+                metric = metric.truths_limit(limit);
+            }
+            check(vector, metric)
+        }
+        "turn_contextual_precision" => {
+            check(vector, windowed!(vector, TurnContextualPrecision::new()))
+        }
+        "turn_contextual_recall" => check(vector, windowed!(vector, TurnContextualRecall::new())),
+        "turn_contextual_relevancy" => {
+            check(vector, windowed!(vector, TurnContextualRelevancy::new()))
+        }
+        _ => return None,
+    })
+}
+
+fn number(vector: &Vector, option: &str) -> Option<usize> {
+    let number = vector.option(option)?.as_u64()?;
+    usize::try_from(number).ok()
+}
+
+/// DeepEval's facts by name are our list of facts.
+fn facts(step: &str, mut output: Value) -> Value {
+    if step != "knowledge" || output.get("data").is_none() {
+        return output;
+    }
+    let data = output["data"].take();
+    let named = data.as_object().into_iter().flatten();
+    let facts: Vec<String> = named
+        .map(|(name, fact)| format!("{name}: {fact}"))
+        .collect();
+    json!({ "facts": facts })
+}
