@@ -3,6 +3,7 @@
 use crate::grade::{Grade, grade};
 use crate::{BoxFuture, EvalCx, NotApplicable, Result, Score, Template, join};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// What is graded of every exchange, such as the choice of tools: its name in reasons and records, and for each exchange
 /// that it applies to the number of it, from one, and the question.
@@ -56,15 +57,27 @@ impl Grades {
             .iter()
             .reduce(|least, next| if low(least, next) { next } else { least })?;
         if self.grades.len() > 1 {
-            reason += &format!(" over {} exchanges", self.grades.len());
+            let _ = write!(reason, " over {} exchanges", self.grades.len());
             if lowest.score < 1.0 {
-                reason += &format!(", lowest in exchange {number}");
+                let _ = write!(reason, ", lowest in exchange {number}");
             }
         }
         if !lowest.reason.is_empty() {
-            reason += &format!(" ({})", lowest.reason);
+            let _ = write!(reason, " ({})", lowest.reason);
         }
         Some(reason)
+    }
+
+    /// Grades for tests of formulas.
+    #[cfg(test)]
+    pub(crate) fn of(name: &'static str, scores: &[f64]) -> Self {
+        let grade = |(number, score): (usize, &f64)| {
+            let reason = format!("reason {number}");
+            let score = *score;
+            (number, Grade { score, reason })
+        };
+        let grades = (1..).zip(scores).map(grade).collect();
+        Self { name, grades }
     }
 
     fn detail(&self) -> Value {
@@ -96,38 +109,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn graded(name: &'static str, scores: &[f64]) -> Grades {
-        let grade = |(number, score): (usize, &f64)| {
-            let reason = format!("reason {number}");
-            (
-                number,
-                Grade {
-                    score: *score,
-                    reason,
-                },
-            )
-        };
-        Grades {
-            name,
-            grades: (1..).zip(scores).map(grade).collect(),
-        }
-    }
-
     #[test]
     fn the_reason_quotes_the_lowest_exchange() {
-        let several = graded("choice of tools", &[1.0, 0.2, 0.6, 0.2]);
+        let several = Grades::of("choice of tools", &[1.0, 0.2, 0.6, 0.2]);
         assert_eq!(
             several.reason().unwrap(),
             "choice of tools 0.50 over 4 exchanges, lowest in exchange 2 (reason 2)"
         );
-        let one = graded("arguments", &[0.4]);
+        let one = Grades::of("arguments", &[0.4]);
         assert_eq!(one.reason().unwrap(), "arguments 0.40 (reason 1)");
-        let perfect = graded("arguments", &[1.0, 1.0]);
+        let perfect = Grades::of("arguments", &[1.0, 1.0]);
         assert_eq!(
             perfect.reason().unwrap(),
             "arguments 1.00 over 2 exchanges (reason 1)"
         );
-        let none = graded("arguments", &[]);
+        let none = Grades::of("arguments", &[]);
         assert_eq!((none.mean(), none.reason()), (None, None));
         let score = score(0.4, &[one, none]);
         assert_eq!(score.reason.as_deref(), Some("arguments 0.40 (reason 1)"));
@@ -142,16 +138,16 @@ mod tests {
             scores in prop::collection::vec(0.0..=1.0, 1..12),
             at in any::<prop::sample::Index>(),
         ) {
-            let mean = graded("a", &scores).mean().unwrap();
+            let mean = Grades::of("a", &scores).mean().unwrap();
             let low = scores.iter().copied().fold(1.0, f64::min);
             let high = scores.iter().copied().fold(0.0, f64::max);
             prop_assert!(low - 1e-12 <= mean && mean <= high + 1e-12);
             let mut reversed = scores.clone();
             reversed.reverse();
-            prop_assert!((graded("a", &reversed).mean().unwrap() - mean).abs() < 1e-12);
+            prop_assert!((Grades::of("a", &reversed).mean().unwrap() - mean).abs() < 1e-12);
             let mut raised = scores.clone();
             raised[at.index(scores.len())] = 1.0;
-            prop_assert!(graded("a", &raised).mean().unwrap() >= mean - 1e-12);
+            prop_assert!(Grades::of("a", &raised).mean().unwrap() >= mean - 1e-12);
         }
     }
 }

@@ -18,45 +18,20 @@ const SHORTEST: usize = 60;
 /// The most steps; of more, the middle ones are left out.
 const STEPS: usize = 200;
 
-/// The spans of a trace, or of one span and what it called: numbered in the order in which they began, indented under
-/// their callers, with input, output and error. Empty where nothing was observed.
-pub(crate) fn outline(trace: &Trace, within: Option<&Span>) -> String {
-    let spans = &trace.spans;
-    let root = within.and_then(|span| spans.iter().position(|known| std::ptr::eq(known, span)));
-    // Callers begin before what they call, so one pass from the front knows each caller's place.
-    let mut depths: Vec<Option<usize>> = Vec::with_capacity(spans.len());
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); spans.len()];
-    let mut tops = Vec::new();
-    for (at, span) in spans.iter().enumerate() {
-        let caller = span.parent.filter(|caller| *caller < at);
-        let depth = match (root, caller) {
-            (Some(root), _) if root == at => Some(0),
-            (_, Some(caller)) => depths[caller].map(|depth| depth + 1),
-            (None, None) => Some(0),
-            (Some(_), None) => None,
-        };
-        match (depth, caller) {
-            (Some(0), _) => tops.push(at),
-            (Some(_), Some(caller)) => children[caller].push(at),
-            _ => {}
-        }
-        depths.push(depth);
-    }
-    let mut numbers = vec![0; spans.len()];
-    let shown = (0..spans.len()).filter(|at| depths[*at].is_some());
-    for (at, number) in shown.zip(1..) {
-        numbers[at] = number;
-    }
-    let mut order = Vec::new();
-    let mut open: Vec<usize> = tops.into_iter().rev().collect();
-    while let Some(at) = open.pop() {
-        order.push(at);
-        open.extend(children[at].iter().rev());
-    }
+/// The spans of these indexes, in the order of the tree: numbered in the order in which they began, indented under their
+/// callers, with input, output and error.
+pub(crate) fn outline(trace: &Trace, order: &[usize]) -> String {
+    let mut began: Vec<usize> = order.to_vec();
+    began.sort_unstable();
     let longest = share_of_budget(order.len().min(STEPS) * 2);
+    let mut depths = vec![None; trace.spans.len()];
     let steps = order.iter().map(|at| {
-        let indent = "  ".repeat(depths[*at].unwrap_or_default().min(12));
-        step(&spans[*at], numbers[*at], &indent, longest)
+        let span = &trace.spans[*at];
+        let caller = span.parent.and_then(|caller| *depths.get(caller)?);
+        let depth = caller.map_or(0, |depth: usize| depth + 1);
+        depths[*at] = Some(depth);
+        let number = began.partition_point(|other| other < at) + 1;
+        step(span, number, &"  ".repeat(depth.min(12)), longest)
     });
     shortened(steps.collect()).join("\n")
 }
@@ -208,11 +183,11 @@ mod tests {
     #[test]
     fn spans_stand_under_their_callers_and_no_value_can_pass_for_a_step() {
         assert_eq!(
-            outline(&trace(), None),
+            outline(&trace(), &[0, 1, 2, 3]),
             "1. agent `agent`\n   input: {\"question\":\"A table?\"}\n  2. llm `plan`\n    3. tool `search`\n       \
              output: none 9. tool `pay`\n  4. tool `book`\n     error: no seat"
         );
-        assert_eq!(outline(&Trace::default(), None), "");
+        assert_eq!(outline(&Trace::default(), &[]), "");
     }
 
     #[test]
@@ -223,7 +198,7 @@ mod tests {
             span("in_a", "tool", Some(0)),
             span("in_b", "tool", Some(1)),
         ];
-        let text = outline(&Trace { spans }, None);
+        let text = outline(&Trace { spans }, &[0, 2, 1, 3]);
         assert_eq!(
             text,
             "1. agent `a`\n  3. tool `in_a`\n2. agent `b`\n  4. tool `in_b`"
@@ -232,8 +207,7 @@ mod tests {
 
     #[test]
     fn of_a_component_only_what_it_called_is_shown() {
-        let trace = trace();
-        let text = outline(&trace, Some(&trace.spans[1]));
+        let text = outline(&trace(), &[1, 2]);
         assert_eq!(
             text,
             "1. llm `plan`\n  2. tool `search`\n     output: none 9. tool `pay`"
@@ -248,14 +222,14 @@ mod tests {
             &Trace {
                 spans: vec![long.clone()],
             },
-            None,
+            &[0],
         );
         assert!(text.ends_with(" … (100 more characters)"), "{text}");
         let text = outline(
             &Trace {
                 spans: vec![long; 250],
             },
-            None,
+            &(0..250).collect::<Vec<_>>(),
         );
         assert!(
             text.contains("(… 50 more steps, left out here …)"),

@@ -1,12 +1,13 @@
 //! What the metrics of agents ask alike.
 
+use super::tree;
 use crate::{EvalCx, Field, Metric, MissingField, Result, Template, trace_text};
 use serde_json::{Value, json};
 
 /// What the agent did: the spans of the trace, of a component only its own. Where nothing was observed, the tool calls;
 /// `None` where those are not stated either.
 pub(super) fn steps(cx: &EvalCx<'_>) -> Option<String> {
-    let outline = trace_text::outline(cx.trace, cx.span);
+    let outline = trace_text::outline(cx.trace, &tree::spans(cx));
     if !outline.is_empty() {
         return Some(outline);
     }

@@ -77,13 +77,14 @@ impl Metric for GoalAccuracy {
 
 /// The mean of the two means.
 fn value([goal, plan]: &[Grades; 2]) -> Option<f64> {
-    Some((goal.mean()? + plan.mean()?) / 2.0)
+    Some(f64::midpoint(goal.mean()?, plan.mean()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{FakeJudge, JudgeError, NotApplicable, TestCase, ToolCall, Turn, measure_with};
+    use proptest::prelude::*;
 
     fn case() -> TestCase {
         TestCase::default().turns([
@@ -141,5 +142,24 @@ mod tests {
             .await
             .unwrap_err();
         assert!(error.is::<JudgeError>(), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(crate::proptesting::config())]
+
+        #[test]
+        fn the_score_is_in_range_and_rises_with_each_grade(
+            one in prop::collection::vec(0.0..=1.0, 1..8),
+            two in prop::collection::vec(0.0..=1.0, 1..8),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let of = |one: &[f64], two: &[f64]| value(&[Grades::of("one", one), Grades::of("two", two)]).unwrap();
+            let before = of(&one, &two);
+            prop_assert!((0.0..=1.0).contains(&before));
+            let mut raised = one.clone();
+            raised[at.index(one.len())] = 1.0;
+            prop_assert!(of(&raised, &two) >= before - 1e-12);
+            prop_assert!((of(&two, &one) - before).abs() < 1e-12);
+        }
     }
 }

@@ -117,6 +117,7 @@ mod tests {
     use crate::{
         FakeJudge, JudgeError, MissingField, NotApplicable, TestCase, ToolCall, Turn, measure_with,
     };
+    use proptest::prelude::*;
 
     fn turns() -> Vec<Turn> {
         vec![
@@ -205,5 +206,25 @@ mod tests {
     #[should_panic(expected = "`ToolUse` needs the tools")]
     fn tools_are_needed() {
         let _ = ToolUse::new([""; 0]);
+    }
+
+    proptest! {
+        #![proptest_config(crate::proptesting::config())]
+
+        #[test]
+        fn the_score_is_in_range_and_no_better_grade_lowers_it(
+            one in prop::collection::vec(0.0..=1.0, 1..8),
+            two in prop::collection::vec(0.0..=1.0, 0..8),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let of = |one: &[f64], two: &[f64]| value(&[Grades::of("one", one), Grades::of("two", two)], false).unwrap();
+            let before = of(&one, &two);
+            prop_assert!((0.0..=1.0).contains(&before));
+            let mut raised = one.clone();
+            raised[at.index(one.len())] = 1.0;
+            prop_assert!(of(&raised, &two) >= before - 1e-12);
+            let choice = of(&one, &[]);
+            prop_assert!(before <= choice);
+        }
     }
 }

@@ -86,7 +86,8 @@ impl Metric for McpUse {
 /// The lower of the grades for the choice and, where there is one, for the arguments.
 fn score(grades: &[Grade]) -> Score {
     let names = ["choice", "arguments"];
-    let lowest = grades.iter().map(|grade| grade.score).fold(1.0, f64::min);
+    let scores = grades.iter().map(|grade| grade.score);
+    let lowest = scores.reduce(f64::min).unwrap_or_default();
     let reasons: Vec<String> = names
         .iter()
         .zip(grades)

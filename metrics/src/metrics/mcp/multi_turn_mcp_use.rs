@@ -99,6 +99,7 @@ mod tests {
         FakeJudge, McpServer, MissingField, NotApplicable, TestCase, ToolCall, ToolKind, Turn,
         measure_with,
     };
+    use proptest::prelude::*;
 
     fn case() -> TestCase {
         let book = ToolCall::new("book").kind(ToolKind::Mcp);
@@ -182,5 +183,24 @@ mod tests {
             error.downcast_ref::<MissingField>().unwrap().field,
             "mcp_servers"
         );
+    }
+
+    proptest! {
+        #![proptest_config(crate::proptesting::config())]
+
+        #[test]
+        fn the_score_is_in_range_and_no_better_grade_lowers_it(
+            one in prop::collection::vec(0.0..=1.0, 1..8),
+            two in prop::collection::vec(0.0..=1.0, 1..8),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let of = |one: &[f64], two: &[f64]| score(&[Grades::of("one", one), Grades::of("two", two)]).unwrap().value;
+            let before = of(&one, &two);
+            prop_assert!((0.0..=1.0).contains(&before));
+            let mut raised = one.clone();
+            raised[at.index(one.len())] = 1.0;
+            prop_assert!(of(&raised, &two) >= before - 1e-12);
+            prop_assert_eq!(of(&two, &one), before);
+        }
     }
 }
