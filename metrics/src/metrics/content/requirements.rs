@@ -179,7 +179,7 @@ impl Metric for Requirements {
         let seen = shown(cx, self, &self.given)?;
         // As questions: a small model takes a bare "insult the user" for a rule and says yes where the rule is kept.
         let question =
-            |(_, rule): &(String, Rule)| format!("Does the answer do this? \"{}\"", rule.text);
+            |(_, rule): &(String, Rule)| format!("Does the assistant do this? \"{}\"", rule.text);
         let questions: Vec<String> = rules.iter().map(question).collect();
         let ask = |lines| {
             self.options

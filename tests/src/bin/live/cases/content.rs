@@ -37,7 +37,7 @@ fn quality() -> Vec<Live> {
         live(
             || {
                 Requirements::new()
-                    .must("name a number of days")
+                    .must("say for how many days shoes can be returned")
                     .must_not("insult the user")
             },
             TestCase::new(
