@@ -61,7 +61,7 @@ impl Metric for PromptAlignment {
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let (input, output) = (cx.need(self, Field::Input)?, cx.need(self, Field::Output)?);
-        // The instructions are fenced too: they tell another model what to do, not the judge.
+        // The instructions are fenced and asked as questions: they tell another model what to do, not the judge.
         let ask = |lines| {
             self.options
                 .template("verdicts")
@@ -69,9 +69,14 @@ impl Metric for PromptAlignment {
                 .fenced("output", "output", &output)
                 .fenced("instructions", "instructions", lines)
         };
-        let verdicts = Ballot(&[Vote::Yes, Vote::No])
-            .verdicts(cx, &self.instructions, ask)
+        let question = |text: &String| format!("Does the output follow this? \"{text}\"");
+        let questions: Vec<String> = self.instructions.iter().map(question).collect();
+        let mut verdicts = Ballot(&[Vote::Yes, Vote::No])
+            .verdicts(cx, &questions, ask)
             .await?;
+        for (verdict, text) in verdicts.iter_mut().zip(&self.instructions) {
+            verdict.statement.clone_from(text);
+        }
         Ok(self.options.clamp(score(&verdicts)))
     }
 }
@@ -121,7 +126,7 @@ mod tests {
         );
         let text = fake.prompts()[0].text();
         assert!(
-            text.contains("\n1. Be brief.\n2. Name the page.\n</data "),
+            text.contains("\n1. Does the output follow this? \"Be brief.\"\n2. Does"),
             "{text}"
         );
         assert!(text.len() < 1500);

@@ -12,8 +12,8 @@ const QUOTED: usize = 3;
 /// Measures whether the answer does what it must and nothing that it must not: 1 if every requirement is kept, else 0.
 ///
 /// Requirements are those of the metric, then those in the row's metadata, as lists of texts under `must` and `must_not`.
-/// The judge says of each text alone whether it is true of the answer, and is not told whether it should be: a `must` is
-/// kept by a yes, a `must_not` by a no. Each has an id, its own or `must[1]`, `must_not[1]` and so on, and a status in the
+/// The judge is asked of each text whether the answer does it, and is not told whether it should: a `must` is kept by a
+/// yes, a `must_not` by a no. Each has an id, its own or `must[1]`, `must_not[1]` and so on, and a status in the
 /// details: `pass`, `fail` or `unable_to_evaluate`. One that the judge is unable to evaluate is an error: the answer was not
 /// measured. A case without requirements is Skipped. The judge sees the conversation, or else input and output, and the tool
 /// calls if there are some; [`given`](Self::given) chooses other fields. Default bar: 1. With [`partial`](Self::partial) the
@@ -44,7 +44,7 @@ pub struct Requirements {
     given: Vec<Field>,
 }
 
-/// What must or must not be true of the answer: a text, or a pair of an id and a text.
+/// What the answer must or must not do: a text, or a pair of an id and a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
     id: Option<String>,
@@ -77,7 +77,7 @@ impl<I: Into<String>, T: Into<String>> From<(I, T)> for Requirement {
 struct Rule {
     id: Option<String>,
     text: String,
-    /// Whether the text must be true, or must not.
+    /// Whether the answer must do it, or must not.
     must: bool,
 }
 
@@ -177,15 +177,18 @@ impl Metric for Requirements {
             return Err(NotApplicable::because(why).into());
         }
         let seen = shown(cx, self, &self.given)?;
-        let statements: Vec<String> = rules.iter().map(|(_, rule)| rule.text.clone()).collect();
+        // As questions: a small model takes a bare "insult the user" for a rule and says yes where the rule is kept.
+        let question =
+            |(_, rule): &(String, Rule)| format!("Does the assistant do this? \"{}\"", rule.text);
+        let questions: Vec<String> = rules.iter().map(question).collect();
         let ask = |lines| {
             self.options
                 .template("verdicts")
                 .fenced_list("case", seen.clone())
-                .fenced("statements", "statements", lines)
+                .fenced("questions", "questions", lines)
         };
         let verdicts = Ballot(&[Vote::Yes, Vote::No, Vote::Borderline])
-            .verdicts(cx, &statements, ask)
+            .verdicts(cx, &questions, ask)
             .await?;
         Ok(self.options.clamp(score(&rules, &verdicts, self.partial)?))
     }

@@ -73,7 +73,7 @@ async fn the_details_name_each_requirement_by_its_id() {
     // The judge does not learn which answer is wanted.
     let text = fake.prompts()[0].text();
     assert!(
-        text.contains("\n1. name the limit\n2. promise a gift\n3. insult\n</data "),
+        text.contains("\n1. Does the assistant do this? \"name the limit\"\n2. Does the assistant do this? \"promise a gift\"\n"),
         "{text}"
     );
     assert!(!text.contains("must") && text.len() < 1500);
