@@ -3,6 +3,7 @@
 mod agents;
 mod content;
 mod dag;
+mod graded;
 mod rag;
 mod text;
 
@@ -25,6 +26,7 @@ const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
     agents::adapt,
     content::adapt,
     dag::adapt,
+    graded::adapt,
     rag::adapt,
     text::adapt,
 ];
