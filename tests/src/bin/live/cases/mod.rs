@@ -4,6 +4,7 @@
 mod agents;
 mod content;
 mod dag;
+mod graded;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<Live> {
         rag::cases(),
         content::cases(),
         dag::cases(),
+        graded::cases(),
         agents::cases(),
     ]
     .into_iter()

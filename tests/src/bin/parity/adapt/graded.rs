@@ -46,6 +46,7 @@ pub(super) fn g_eval(vector: &Vector) -> GEval {
     let metric = strictly!(vector, by!(GEval, vector)).rubric(rubric(vector));
     match vector.option("evaluation_params") {
         Some(_) => metric.given(fields(vector)),
+        None if vector.test_case["trace"].is_null() => metric.given([]),
         None => metric.given_trace(),
     }
 }
@@ -74,6 +75,8 @@ fn field(name: &str) -> Option<Field> {
         "scenario" => Field::Scenario,
         "chatbot_role" => Field::ChatbotRole,
         "metadata" => Field::Metadata,
+        "mcp_servers" => Field::McpServers,
+        "mcp_tools" | "mcp_resources" | "mcp_prompts" => Field::Tools,
         "role" | "content" => return None,
         other => panic!("the adapter has no field for `{other}`"),
     })
