@@ -154,17 +154,16 @@ impl Metric for Panel {
                         .push(json!({"judge": seat, "score": score.value, "reason": score.reason}));
                     scores.push((seat, score));
                 }
-                Err(error) => match error.downcast_ref::<NotApplicable>() {
-                    Some(why) => {
+                Err(error) => {
+                    if let Some(why) = error.downcast_ref::<NotApplicable>() {
                         answered += 1;
                         details.push(json!({"judge": seat, "skipped": why.reason()}));
-                    }
-                    None => {
+                    } else {
                         cx.note(format!("the judge `{seat}` failed"));
                         details.push(json!({"judge": seat, "error": error.to_string()}));
                         failure.get_or_insert(error);
                     }
-                },
+                }
             }
         }
         match failure {
