@@ -171,12 +171,12 @@ impl<'a> EvalCx<'a> {
         EvalCx { asker, ..*self }
     }
 
-    /// The model of a judge; what was chosen, where there is no such judge.
-    pub(crate) fn model_of(&self, choice: &JudgeChoice) -> String {
-        match (self.asker.part(Some(choice), 0).judge, choice) {
+    /// The model of a judge, of the whole measurement's where none is chosen; its name, where there is no such judge.
+    pub(crate) fn model_of(&self, choice: Option<&JudgeChoice>) -> String {
+        match (self.asker.part(choice, 0).judge, choice) {
             (Ok(judge), _) => judge.model().to_string(),
-            (Err(_), JudgeChoice::Named(name)) => name.clone(),
-            (Err(_), JudgeChoice::This(judge)) => judge.model().to_string(),
+            (Err(_), Some(JudgeChoice::Named(name))) => name.clone(),
+            (Err(_), _) => "no judge".to_string(),
         }
     }
 

@@ -43,7 +43,7 @@ impl Metric for Not {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let score = self.metric.measure(cx, None, 0).await?;
+        let score = self.metric.measure(cx).await?;
         let (name, bar) = (self.metric.name(), self.metric.bar());
         let met = bar.is_met_by(score.value);
         let because = match &score.reason {

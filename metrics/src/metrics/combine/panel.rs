@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 /// Its name is the name of the metric and `_panel`. Default bar: that of the metric; at least 1 for
 /// [`PanelRule::Majority`] and [`PanelRule::Unanimous`], which count the judges whose score meets the metric's bar.
 ///
-/// Judges are named as in [`judged_by`](Metric::judged_by): by a registered name, or as a value, which is asked as it is.
-/// The same model may sit on the panel more than once; each seat gets an answer of its own.
+/// Judges are named as in [`judged_by`](Metric::judged_by): by a registered name, or as a value, which is asked as it is;
+/// [`configured`](Self::configured) adds the one that is asked where nothing is said. The same model may sit on the panel
+/// more than once; each seat gets an answer of its own.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, GEval, Panel, PanelRule, TestCase, measure_with};
@@ -37,7 +38,8 @@ use serde_json::{Value, json};
 pub struct Panel {
     name: String,
     metric: Part,
-    judges: Vec<JudgeChoice>,
+    /// `None` is the judge of the whole measurement.
+    judges: Vec<Option<JudgeChoice>>,
     rule: PanelRule,
     quorum: Option<usize>,
 }
@@ -74,7 +76,14 @@ impl Panel {
     /// Adds a judge: the name of a registered one, or a judge.
     #[must_use]
     pub fn judge(mut self, judge: impl Into<JudgeChoice>) -> Self {
-        self.judges.push(judge.into());
+        self.judges.push(Some(judge.into()));
+        self
+    }
+
+    /// Adds the configured judge; more than once, each seat gets an answer of its own.
+    #[must_use]
+    pub fn configured(mut self) -> Self {
+        self.judges.push(None);
         self
     }
 
@@ -113,22 +122,23 @@ impl Metric for Panel {
         let name = &self.name;
         if self.judges.is_empty() {
             return Err(format!(
-                "`{name}` has no judges\nhint: add them with `.judge(\"name\")` or `.judge(judge)`"
+                "`{name}` has no judges\nhint: add them with `.judge(\"name\")`, `.judge(judge)` or `.configured()`"
             )
             .into());
         }
         let mut seats: Vec<(String, u32)> = Vec::new();
         for judge in &self.judges {
-            let model = cx.model_of(judge);
+            let model = cx.model_of(judge.as_ref());
             let nth = seats.iter().filter(|(known, _)| *known == model).count();
             seats.push((model, u32::try_from(nth)?));
         }
-        let measure =
-            |(judge, (_, nth)): (_, &(String, u32))| -> BoxFuture<'_, Result<Result<Score>>> {
-                let nth = *nth;
-                Box::pin(async move { Ok(self.metric.measure(cx, Some(judge), nth).await) })
-            };
-        let answers = join::all(self.judges.iter().zip(&seats).map(measure).collect()).await?;
+        let mut asked: Vec<BoxFuture<'_, Result<Result<Score>>>> = Vec::new();
+        for (judge, (_, nth)) in self.judges.iter().zip(&seats) {
+            asked.push(Box::pin(async move {
+                Ok(self.metric.measure_with(cx, judge.as_ref(), *nth).await)
+            }));
+        }
+        let answers = join::all(asked).await?;
         let quorum = self.quorum.unwrap_or(self.judges.len());
         let (mut scores, mut details, mut answered) = (Vec::new(), Vec::new(), 0);
         let mut failure = None;
@@ -144,17 +154,16 @@ impl Metric for Panel {
                         .push(json!({"judge": seat, "score": score.value, "reason": score.reason}));
                     scores.push((seat, score));
                 }
-                Err(error) => match error.downcast_ref::<NotApplicable>() {
-                    Some(why) => {
+                Err(error) => {
+                    if let Some(why) = error.downcast_ref::<NotApplicable>() {
                         answered += 1;
                         details.push(json!({"judge": seat, "skipped": why.reason()}));
-                    }
-                    None => {
+                    } else {
                         cx.note(format!("the judge `{seat}` failed"));
                         details.push(json!({"judge": seat, "error": error.to_string()}));
                         failure.get_or_insert(error);
                     }
-                },
+                }
             }
         }
         match failure {

@@ -149,6 +149,9 @@ async fn judges_are_found_by_name_and_seats_of_one_model_get_answers_of_their_ow
         .map(|prompt| prompt.repeat.sample)
         .collect();
     assert_eq!(samples, [0, 1000]);
+    let own = FakeJudge::new().reply(r#"{"reason": "r", "score": 9}"#);
+    let score = measure_with(&case, &Panel::new(polite()).configured(), own).await;
+    assert_eq!(score.unwrap().value, 0.9);
     let error = panel.judge("hose").measure(&cx).await.unwrap_err();
     assert!(error.to_string().contains("no judge is named `hose`"));
     assert_eq!(asker.into_log().calls, 4);

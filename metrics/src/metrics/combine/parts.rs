@@ -22,15 +22,21 @@ impl Part {
         self.0.bar()
     }
 
-    /// Measures it as an expectation of its own, with this judge, else with the judge that its adjustments name.
-    pub(super) async fn measure(
+    /// Measures it as an expectation of its own, with the judge that its adjustments name, if they do.
+    pub(super) async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+        let own = self.0.adjustments().judge;
+        self.measure_with(cx, own.as_ref(), 0).await
+    }
+
+    /// As [`measure`](Self::measure), with this judge instead; `None` is that of the whole. Equal judges with another
+    /// `nth` give answers of their own.
+    pub(super) async fn measure_with(
         &self,
         cx: &EvalCx<'_>,
         judge: Option<&JudgeChoice>,
         nth: u32,
     ) -> Result<Score> {
-        let own = self.0.adjustments().judge;
-        let asker = cx.asker_of_part(judge.or(own.as_ref()), nth);
+        let asker = cx.asker_of_part(judge, nth);
         self.0.measure(&cx.asking(&asker)).await?.checked()
     }
 }
@@ -64,7 +70,7 @@ impl Parts {
     pub(super) async fn measure(&self, cx: &EvalCx<'_>) -> Result<(Vec<Measured>, Vec<Value>)> {
         let measure = |(part, _): &'_ (Part, f64)| -> BoxFuture<'_, Result<Result<Score>>> {
             let part = part.clone();
-            Box::pin(async move { Ok(part.measure(cx, None, 0).await) })
+            Box::pin(async move { Ok(part.measure(cx).await) })
         };
         let scores = join::all(self.0.iter().map(measure).collect()).await?;
         let mut measured = Vec::new();

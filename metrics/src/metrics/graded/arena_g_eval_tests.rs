@@ -52,7 +52,7 @@ async fn the_judge_sees_both_orders_and_no_name() {
         found.pairings[0].reasons,
         ["`old` is short, `new` long", "`new` is short, `old` long"]
     );
-    let texts: Vec<String> = judge.prompts().iter().map(|prompt| prompt.text()).collect();
+    let texts: Vec<String> = judge.prompts().iter().map(crate::Prompt::text).collect();
     let place = |text: &str, needle: &str| text.find(needle).unwrap();
     assert!(
         place(&texts[0], "\nNo.\n") < place(&texts[0], "\nYes.\n"),
@@ -260,22 +260,6 @@ async fn as_given_all_are_shown_once() {
         .await
         .unwrap();
     assert_eq!((found.winner(), judge.prompts().len()), (Some("c"), 1));
-}
-
-#[test]
-fn labels_go_on_after_the_alphabet() {
-    let labels: Vec<String> = [0, 1, 25, 26, 27, 52].map(label).to_vec();
-    assert_eq!(labels, ["A", "B", "Z", "AA", "AB", "BA"]);
-}
-
-#[test]
-fn only_labels_are_unmasked() {
-    let labels = ["A".to_string(), "B".to_string()];
-    let text = "Answer A has a date; the answer Ahead lacks it. Müssen answer B?";
-    assert_eq!(
-        unmasked(text, &labels, &["new", "old"]),
-        "`new` has a date; the answer Ahead lacks it. Müssen `old`?"
-    );
 }
 
 proptest! {

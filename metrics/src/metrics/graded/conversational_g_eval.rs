@@ -5,6 +5,7 @@ use super::grading::{Grading, grading_knobs};
 use crate::options::{Options, knobs, options};
 use crate::{Bar, EvalCx, Field, Metric, MissingField, Result, Score, TestCase, Turn, json};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// Measures whatever its criteria say about a whole conversation, as the grade of a judge:
 /// `(grade - lowest) / (highest - lowest)`.
@@ -120,11 +121,11 @@ fn lines(case: &TestCase, retrieved: bool, tools: bool) -> String {
     let line = |(turn, number): (&Turn, usize)| {
         let mut line = format!("{number}. {}: {}", turn.role.as_str(), turn.content);
         for passage in turn.retrieved.iter().filter(|_| retrieved) {
-            line.push_str(&format!("\n   retrieved: {}", passage.text));
+            let _ = write!(line, "\n   retrieved: {}", passage.text);
         }
         for call in turn.tools.iter().filter(|_| tools) {
             let call = serde_json::to_value(call).unwrap_or(Value::Null);
-            line.push_str(&format!("\n   called: {}", json::text(&call)));
+            let _ = write!(line, "\n   called: {}", json::text(&call));
         }
         line
     };

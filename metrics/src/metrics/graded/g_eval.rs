@@ -2,7 +2,7 @@
 
 use super::grading::{Grading, grading_knobs};
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
 
 /// What a judge is given when nothing else is said.
 pub(crate) const DEFAULT_FIELDS: [Field; 2] = [Field::Input, Field::Output];
@@ -120,7 +120,7 @@ impl Metric for GEval {
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let mut case = fields_of(cx, self, self.fields())?;
         if self.trace {
-            case.push(("trace".to_string(), trace_text(cx, self)?));
+            case.push(("trace".to_string(), outline(cx, self)?));
         }
         let shown = titles(&case);
         if self.options.strict() {
@@ -149,38 +149,17 @@ pub(super) fn titles(shown: &[(String, String)]) -> String {
     titles.join(", ")
 }
 
-/// The calls of the case as an outline: what was called, from where, what went in and what came out.
-fn trace_text(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
-    let spans = &cx.trace.spans;
-    if spans.is_empty() {
+/// The calls of the case, or of the component, as an outline.
+fn outline(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
+    let outline = trace_text::outline(cx.trace, cx.span);
+    if outline.is_empty() {
+        let name = metric.name();
         return Err(format!(
-            "`{}` needs the trace, and no call of this case was observed\nhint: put `#[llmtest::observe]` on the functions that the trace should show",
-            metric.name()
+            "`{name}` needs the trace, and no call of this case was observed\nhint: put `#[llmtest::observe]` on the functions that the trace should show"
         )
         .into());
     }
-    // A parent stands before its children, so that every depth is known in time.
-    let mut depths: Vec<usize> = Vec::with_capacity(spans.len());
-    let mut text = String::new();
-    for (index, span) in spans.iter().enumerate() {
-        let parent = span.parent.and_then(|parent| depths.get(parent));
-        let depth = parent.map_or(0, |depth| depth + 1);
-        depths.push(depth);
-        let indent = "  ".repeat(depth);
-        let (number, name, kind) = (index + 1, &span.name, &span.kind);
-        text.push_str(&format!("{indent}{number}. {name} ({kind})\n"));
-        let error = span.error.clone().unwrap_or_default();
-        for (title, value) in [
-            ("input", span.input_text()),
-            ("output", span.output_text()),
-            ("error", error),
-        ] {
-            if !value.is_empty() {
-                text.push_str(&format!("{indent}   {title}: {value}\n"));
-            }
-        }
-    }
-    Ok(text.trim_end().to_string())
+    Ok(outline)
 }
 
 #[cfg(test)]

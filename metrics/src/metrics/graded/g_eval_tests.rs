@@ -195,7 +195,9 @@ async fn the_trace_is_shown_as_an_outline() {
     metric.measure(&cx).await.unwrap();
     let text = judge.prompts()[0].text();
     assert!(
-        text.contains("\n1. answer (agent)\n  2. search (tool)\n     output: 2 shoes\n</data ")
+        text.contains("trace:\n<data ")
+            && text.contains("1. agent `answer`")
+            && text.contains("  2. tool `search`\n     output: 2 shoes\n</data ")
             && !text.contains("actual output:"),
         "{text}"
     );

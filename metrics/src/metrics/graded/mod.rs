@@ -5,6 +5,7 @@ mod comparison;
 mod conversational_g_eval;
 mod g_eval;
 mod grading;
+mod masks;
 mod win_rate;
 
 pub use arena_g_eval::ArenaGEval;

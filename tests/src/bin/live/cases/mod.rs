@@ -5,6 +5,7 @@ mod agents;
 mod content;
 mod conversation;
 mod dag;
+mod graded;
 mod rag;
 
 use llmtest::{Check, Metric, TestCase, Trace};
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<Live> {
     [
         rag::cases(),
         content::cases(),
+        graded::cases(),
         dag::cases(),
         agents::cases(),
         conversation::cases(),

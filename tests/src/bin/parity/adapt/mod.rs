@@ -4,6 +4,7 @@ mod agents;
 mod content;
 mod conversation;
 mod dag;
+mod graded;
 mod rag;
 mod text;
 
@@ -27,6 +28,7 @@ const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
     content::adapt,
     conversation::adapt,
     dag::adapt,
+    graded::adapt,
     rag::adapt,
     text::adapt,
 ];
