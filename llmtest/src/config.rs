@@ -22,6 +22,7 @@ pub(crate) struct Config {
     /// The folder of `llmtest.toml`, else the crate's: paths in the configuration are relative to it.
     pub(crate) root: PathBuf,
     pub(crate) judge: JudgeConfig,
+    pub(crate) embedder: JudgeConfig,
     #[cfg_attr(
         not(test),
         expect(
@@ -57,13 +58,14 @@ pub(crate) struct Config {
     pub(crate) redactor: Arc<Redactor>,
 }
 
-/// `[judge]`.
+/// A server and how it is asked: `[judge]`, or `[embedder]`, which has the manners of `[judge]`.
 #[derive(Debug, Clone)]
 #[cfg_attr(
     not(feature = "http"),
     expect(dead_code, reason = "for the provider over HTTP")
 )]
 pub(crate) struct JudgeConfig {
+    pub(crate) role: Role,
     /// Without a slash at the end.
     pub(crate) base_url: String,
     pub(crate) model: String,
@@ -78,6 +80,32 @@ pub(crate) struct JudgeConfig {
     pub(crate) retries: u32,
     /// The registered judge to use instead of the server.
     pub(crate) named: Option<String>,
+}
+
+/// What a server is there for: its name in messages and configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Judge,
+    Embedder,
+}
+
+#[cfg(feature = "http")]
+impl Role {
+    /// Its name, and that of its table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Embedder => "embedder",
+        }
+    }
+
+    /// What the names of its variables begin with.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Judge => "LLMTEST",
+            Self::Embedder => "LLMTEST_EMBEDDER",
+        }
+    }
 }
 
 impl JudgeConfig {
@@ -210,10 +238,13 @@ pub(crate) fn load(
         .to_path_buf();
 
     let judge = judge(&file.judge, &env)?;
+    let embedder = embedder(&file.embedder, &judge, &env)?;
     let secrets = env
         .secrets()
-        .chain(judge.api_key.clone())
-        .chain(url_password(&judge.base_url));
+        .chain([&judge, &embedder].into_iter().flat_map(|server| {
+            let password = url_password(&server.base_url);
+            server.api_key.clone().into_iter().chain(password)
+        }));
     let redactor = Arc::new(Redactor::new(
         secrets,
         file.redact
@@ -227,6 +258,7 @@ pub(crate) fn load(
         .or(file.recording.dir);
     Ok(Config {
         judge,
+        embedder,
         redactor,
         locks,
         gate: GateConfig {
@@ -271,9 +303,9 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
         env.text(name).map(str::to_string).or_else(|| own.clone())
     };
     let base_url = env
-        .base_url()?
+        .base_url("LLMTEST_BASE_URL")?
         .or_else(|| table.base_url.clone().map(file::BaseUrl::into_inner));
-    let key_env = env.key_name()?.or_else(|| {
+    let key_env = env.key_name("LLMTEST_API_KEY_ENV")?.or_else(|| {
         table
             .api_key_env
             .clone()
@@ -281,6 +313,7 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     });
     let api_key_env = key_env.unwrap_or_else(|| "OPENAI_API_KEY".to_string());
     Ok(JudgeConfig {
+        role: Role::Judge,
         base_url: base_url.unwrap_or_else(|| JudgeConfig::DEFAULT_URL.to_string()),
         model: text("LLMTEST_MODEL", &table.model).unwrap_or_else(|| "gpt-4.1-mini".to_string()),
         api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
@@ -299,6 +332,41 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
             .or(table.retries)
             .unwrap_or(5),
         named: text("LLMTEST_JUDGE", &table.named),
+    })
+}
+
+/// The embedder: another model of the judge's server, unless it has a server of its own.
+fn embedder(
+    table: &file::Embedder,
+    judge: &JudgeConfig,
+    env: &env::Env<'_>,
+) -> Result<JudgeConfig, ConfigError> {
+    let own_url = env
+        .base_url("LLMTEST_EMBEDDER_BASE_URL")?
+        .or_else(|| table.base_url.clone().map(file::BaseUrl::into_inner));
+    let own_key = env.key_name("LLMTEST_EMBEDDER_API_KEY_ENV")?.or_else(|| {
+        table
+            .api_key_env
+            .clone()
+            .map(file::VariableName::into_inner)
+    });
+    // The judge's key is for the judge's server.
+    let api_key_env = own_key.unwrap_or_else(|| match &own_url {
+        Some(url) if *url != judge.base_url => "OPENAI_API_KEY".to_string(),
+        _ => judge.api_key_env.clone(),
+    });
+    Ok(JudgeConfig {
+        role: Role::Embedder,
+        base_url: own_url.unwrap_or_else(|| judge.base_url.clone()),
+        model: env
+            .text("LLMTEST_EMBEDDER_MODEL")
+            .map(str::to_string)
+            .or_else(|| table.model.clone())
+            .unwrap_or_else(|| "text-embedding-3-small".to_string()),
+        api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
+        api_key_env,
+        named: None,
+        ..judge.clone()
     })
 }
 

@@ -23,6 +23,15 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "the name of the variable that holds the judge's key",
     ),
     (
+        "LLMTEST_EMBEDDER_BASE_URL",
+        "the address of the embedder's server, where it is not the judge's",
+    ),
+    ("LLMTEST_EMBEDDER_MODEL", "the embedder's model"),
+    (
+        "LLMTEST_EMBEDDER_API_KEY_ENV",
+        "the name of the variable that holds the embedder's key",
+    ),
+    (
         "LLMTEST_JUDGE",
         "the name of a judge registered with `llmtest::judge!`",
     ),
@@ -199,22 +208,22 @@ impl<'a> Env<'a> {
         ))
     }
 
-    pub(super) fn base_url(&self) -> Result<Option<String>, ConfigError> {
+    pub(super) fn base_url(&self, variable: &str) -> Result<Option<String>, ConfigError> {
         let url = self
-            .text("LLMTEST_BASE_URL")
+            .text(variable)
             .map(|url| BaseUrl::try_from(url.to_string()))
             .transpose();
         url.map(|url| url.map(BaseUrl::into_inner))
-            .map_err(|error| ConfigError::new(format!("`LLMTEST_BASE_URL`: {error}")))
+            .map_err(|error| ConfigError::new(format!("`{variable}`: {error}")))
     }
 
-    pub(super) fn key_name(&self) -> Result<Option<String>, ConfigError> {
+    pub(super) fn key_name(&self, variable: &str) -> Result<Option<String>, ConfigError> {
         let name = self
-            .text("LLMTEST_API_KEY_ENV")
+            .text(variable)
             .map(|name| VariableName::try_from(name.to_string()))
             .transpose();
         name.map(|name| name.map(VariableName::into_inner))
-            .map_err(|error| ConfigError::new(format!("`LLMTEST_API_KEY_ENV`: {error}")))
+            .map_err(|error| ConfigError::new(format!("`{variable}`: {error}")))
     }
 
     /// Keys of other services, which the application may hold and an observed argument may show.

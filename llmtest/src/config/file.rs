@@ -10,6 +10,7 @@ use std::time::Duration;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub(super) judge: Judge,
+    pub(super) embedder: Embedder,
     pub(super) run: Run,
     pub(super) recording: Recording,
     pub(super) redact: Redact,
@@ -28,6 +29,14 @@ pub(super) struct Judge {
     pub(super) retries: Option<u32>,
     #[serde(rename = "use")]
     pub(super) named: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct Embedder {
+    pub(super) base_url: Option<BaseUrl>,
+    pub(super) model: Option<String>,
+    pub(super) api_key_env: Option<VariableName>,
 }
 
 #[derive(Debug, Default, Deserialize)]

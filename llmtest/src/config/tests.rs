@@ -107,6 +107,53 @@ fn variables_go_before_the_file() {
 }
 
 #[test]
+fn the_embedder_is_on_the_judges_server_unless_it_has_its_own() {
+    let folder = Folder::new(
+        "embedder",
+        "[judge]\nbase-url = \"http://localhost:1/v1\"\napi-key-env = \"MY_KEY\"\nretries = 2\n",
+    );
+    let key = ("MY_KEY", "sk-0123456789");
+    let shared = folder.load(&[key]).unwrap().embedder;
+    assert_eq!(shared.base_url, "http://localhost:1/v1");
+    assert_eq!(shared.model, "text-embedding-3-small");
+    assert_eq!((shared.api_key_env.as_str(), shared.retries), ("MY_KEY", 2));
+    assert!(shared.api_key.is_some());
+    let own = folder
+        .load(&[
+            key,
+            ("LLMTEST_EMBEDDER_BASE_URL", "https://vectors.test/v1"),
+            ("LLMTEST_EMBEDDER_MODEL", "minilm"),
+        ])
+        .unwrap()
+        .embedder;
+    assert_eq!(
+        (own.base_url.as_str(), own.model.as_str()),
+        ("https://vectors.test/v1", "minilm")
+    );
+    assert!(
+        own.api_key.is_none(),
+        "the judge's key stays with the judge"
+    );
+    std::fs::write(
+        folder.0.join(FILE),
+        "[embedder]\nmodel = \"m\"\nbase-url = \"http://me:hunter2hunter2@h/v1\"\napi-key-env = \"THEIR_KEY\"\n",
+    )
+    .unwrap();
+    let config = folder.load(&[("THEIR_KEY", "sk-9876543210")]).unwrap();
+    assert_eq!(config.embedder.model, "m");
+    assert!(config.embedder.api_key.is_some() && config.judge.api_key.is_none());
+    assert_eq!(
+        config.redactor.scrub("sk-9876543210 hunter2hunter2"),
+        "[redacted] [redacted]"
+    );
+    let error = folder.error(&[("LLMTEST_EMBEDDER_API_KEY_ENV", "sk-secret")]);
+    assert!(
+        error.starts_with("`LLMTEST_EMBEDDER_API_KEY_ENV`") && error.contains("hint: "),
+        "{error}"
+    );
+}
+
+#[test]
 fn ci_can_say_no() {
     let folder = Folder::new("ci", "");
     for (value, ci) in [
@@ -237,7 +284,7 @@ fn the_documentation_names_every_variable_and_the_true_defaults() {
     let shown = |config: Config| {
         let gate = format!("{:?}", config.gate);
         (
-            format!("{:?}", config.judge),
+            format!("{:?}{:?}", config.judge, config.embedder),
             gate,
             config.concurrency,
             config.timeout,

@@ -1,9 +1,14 @@
-//! Judges: which one an expectation asks, and what stands between them.
+//! Judges: which one an expectation asks, and what stands between them; and the embedder.
 //!
 //! `Recorded(Retry(Limit(provider)))`: each is a judge that wraps a judge.
 
 #[cfg(feature = "http")]
 mod dialect;
+mod embedder;
+#[cfg(feature = "http")]
+mod embeddings;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "http")]
 mod http_date;
 mod limit;
@@ -19,9 +24,10 @@ mod wire;
 use crate::config::{Config, JudgeConfig, backticked, nearest};
 use crate::recording::Recordings;
 use crate::redact::Redactor;
+use embedder::Configured;
 use limit::Limit;
 use llmtest_metrics::{
-    AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,
+    AnyEmbedder, AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,
 };
 use recorded::Recorded;
 use retry::Retry;
@@ -82,13 +88,15 @@ macro_rules! judge {
     };
 }
 
-/// The judges of this process. Each is made once, when it is first needed.
+/// The judges of this process and the embedder. Each is made once, when it is first needed.
 pub(crate) struct Judges {
     config: JudgeConfig,
+    embedder_config: JudgeConfig,
     recordings: Arc<Recordings>,
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
     standard: OnceLock<AnyJudge>,
+    embedder: OnceLock<AnyEmbedder>,
     named: Mutex<BTreeMap<String, AnyJudge>>,
 }
 
@@ -96,10 +104,12 @@ impl Judges {
     pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
         Self {
             config: config.judge.clone(),
+            embedder_config: config.embedder.clone(),
             recordings,
             redactor: config.redactor.clone(),
             answered: Arc::default(),
             standard: OnceLock::new(),
+            embedder: OnceLock::new(),
             named: Mutex::default(),
         }
     }
@@ -119,6 +129,16 @@ impl Judges {
             self.wrapped(provider.into())
         };
         Ok(self.standard.get_or_init(make).clone())
+    }
+
+    /// The configured embedder. Neither key nor server is needed before the first text that is not recorded.
+    pub(crate) fn embedder(&self) -> AnyEmbedder {
+        let make = || {
+            let (config, redactor) = (self.embedder_config.clone(), self.redactor.clone());
+            let (recordings, answered) = (self.recordings.clone(), self.answered.clone());
+            Configured::new(config, redactor, recordings, answered).into()
+        };
+        self.embedder.get_or_init(make).clone()
     }
 
     /// The judge of an expectation. One that the test brings along is used as it is, without recording.

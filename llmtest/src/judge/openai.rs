@@ -1,20 +1,15 @@
 //! Any OpenAI-compatible server.
 
 use super::dialect::{Dialect, Format};
-use super::http_date;
+use super::http::{Answer, client, post, spawned};
 use super::trouble::{Trouble, is_too_long};
 use super::wire::{self, Outcome};
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
-use crate::runtime;
-use llmtest_metrics::{Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, redirect};
-use rustls_platform_verifier::BuilderVerifierExt;
+use llmtest_metrics::{Judge, JudgeError, Prompt, Reply, Result, hash};
+use reqwest::Client;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::task::JoinHandle;
 
 /// A chat completions endpoint.
 pub(super) struct OpenAi {
@@ -59,63 +54,8 @@ impl Judge for OpenAi {
 
     async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
         let (server, prompt) = (self.server.clone(), prompt.clone());
-        // Connections belong to the runtime that opened them, so all of them live on ours.
-        let mut call = Call(runtime::handle().spawn(async move { server.ask(&prompt).await }));
-        Ok((&mut call.0).await??)
+        spawned(async move { server.ask(&prompt).await }).await
     }
-}
-
-/// A call that ends when nobody waits for it any more.
-struct Call(JoinHandle<Result<Reply, JudgeError>>);
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
-    let broken = |error: String| {
-        JudgeError::new(
-            JudgeErrorKind::Config,
-            format!("cannot set up HTTP for the judge: {error}"),
-        )
-    };
-    let mut headers = HeaderMap::new();
-    if let Some(key) = &config.api_key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-            .map_err(|_| broken(format!("the key in `{}` has characters that no header can hold\nhint: set it anew, without line breaks", config.api_key_env)))?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    let mut builder = Client::builder()
-        .default_headers(headers)
-        .timeout(config.timeout)
-        .connect_timeout(config.timeout.min(Duration::from_secs(10)))
-        .redirect(redirect::Policy::none())
-        .tls_backend_preconfigured(tls(config).map_err(|error| broken(error.to_string()))?);
-    if config.is_local() {
-        builder = builder.no_proxy();
-    }
-    builder
-        .build()
-        .map_err(|error| broken(error.without_url().to_string()))
-}
-
-/// The process's default provider is left to the application.
-fn tls(config: &JudgeConfig) -> Result<rustls::ClientConfig, rustls::Error> {
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()?;
-    // Reading the system's certificates takes a while and fails in bare containers.
-    Ok(if config.base_url.starts_with("https:") {
-        builder.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        builder
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth()
-    })
 }
 
 /// How one request failed.
@@ -157,25 +97,12 @@ impl Server {
     async fn send(&self, prompt: &Prompt, dialect: Dialect) -> Result<Reply, Failure> {
         let (config, trouble) = (&self.trouble.config, &self.trouble);
         let body = wire::body(prompt, &config.model, config.seed, dialect);
-        let request = self
-            .client
-            .post(format!("{}/chat/completions", config.base_url))
-            .json(&body);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| trouble.transport(error))?;
-        let status = response.status();
-        let wait = retry_after(response.headers(), SystemTime::now());
-        let bytes = response
-            .bytes()
-            .await
-            .map_err(|error| trouble.transport(error))?;
-        let text = String::from_utf8_lossy(&bytes);
-        if !status.is_success() {
+        let Answer { status, text, wait } =
+            post(&self.client, trouble, "/chat/completions", &body).await?;
+        if !(200..300).contains(&status) {
             let said = wire::error_text(&text);
-            let error = trouble.status(status.as_u16(), &said, wait);
-            let about_us = matches!(status.as_u16(), 400 | 422) && !is_too_long(&said);
+            let error = trouble.status(status, &said, wait);
+            let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
                 error,
                 refusal: about_us.then_some(said),
@@ -241,25 +168,6 @@ fn noted(mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
             .push("the server gives no log-probabilities".to_string());
     }
     reply
-}
-
-/// `retry-after-ms`, or `retry-after` in seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let number = |text: &str, unit: f64| {
-        text.parse::<f64>()
-            .ok()
-            .and_then(|number| Duration::try_from_secs_f64(number * unit).ok())
-    };
-    if let Some(wait) = text("retry-after-ms").and_then(|ms| number(ms, 0.001)) {
-        return Some(wait);
-    }
-    let value = text("retry-after")?;
-    number(value, 1.0).or_else(|| {
-        let then = u64::try_from(http_date::unix_seconds(value)?).ok()?;
-        let now = now.duration_since(UNIX_EPOCH).ok()?;
-        Some(Duration::from_secs(then).saturating_sub(now))
-    })
 }
 
 #[cfg(test)]

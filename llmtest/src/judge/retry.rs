@@ -2,6 +2,7 @@
 
 use crate::runtime;
 use llmtest_metrics::{AnyJudge, Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
+use std::future::Future;
 use std::time::Duration;
 
 /// The first wait, doubled with every attempt.
@@ -21,16 +22,6 @@ impl Retry {
     pub(super) fn new(inner: AnyJudge, retries: u32) -> Self {
         Self { inner, retries }
     }
-
-    /// How often an error of this kind is worth another attempt. A server that is not there, or too slow, seldom is a
-    /// moment later; one that is busy is.
-    fn retries(&self, kind: &JudgeErrorKind) -> u32 {
-        match kind {
-            JudgeErrorKind::Timeout => self.retries.min(1),
-            JudgeErrorKind::Unreachable => self.retries.min(2),
-            _ => self.retries,
-        }
-    }
 }
 
 impl Judge for Retry {
@@ -39,36 +30,56 @@ impl Judge for Retry {
     }
 
     async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.inner.complete(prompt).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error.downcast::<JudgeError>()?,
-            };
-            if !error.is_retryable() || attempt > self.retries(&error.kind) {
-                return Err(told(*error, attempt, None).into());
-            }
-            let asked = error.retry_after();
-            if let Some(asked) = asked.filter(|asked| *asked > PATIENCE) {
-                return Err(told(*error, attempt, Some(asked)).into());
-            }
-            let wait = asked.unwrap_or_else(|| wait(prompt, attempt));
-            // The timer needs our runtime, whichever one polls this.
-            runtime::handle()
-                .spawn(async move { tokio::time::sleep(wait).await })
-                .await?;
-            attempt += 1;
+        let seed = || format!("{:?}{}", prompt.repeat, prompt.text());
+        retrying(self.retries, seed, || self.inner.complete(prompt)).await
+    }
+}
+
+/// Repeats a call for as long as its error says that it may help. `seed` spreads the waits.
+pub(super) async fn retrying<T, F: Future<Output = Result<T>>>(
+    retries: u32,
+    seed: impl Fn() -> String,
+    call: impl Fn() -> F,
+) -> Result<T> {
+    let mut attempt = 1;
+    loop {
+        let error = match call().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error.downcast::<JudgeError>()?,
+        };
+        if !error.is_retryable() || attempt > attempts_after(&error.kind, retries) {
+            return Err(told(*error, attempt, None).into());
         }
+        let asked = error.retry_after();
+        if let Some(asked) = asked.filter(|asked| *asked > PATIENCE) {
+            return Err(told(*error, attempt, Some(asked)).into());
+        }
+        let wait = asked.unwrap_or_else(|| wait(&seed(), attempt));
+        // The timer needs our runtime, whichever one polls this.
+        runtime::handle()
+            .spawn(async move { tokio::time::sleep(wait).await })
+            .await?;
+        attempt += 1;
+    }
+}
+
+/// How often an error of this kind is worth another attempt. A server that is not there, or too slow, seldom is a
+/// moment later; one that is busy is.
+fn attempts_after(kind: &JudgeErrorKind, retries: u32) -> u32 {
+    match kind {
+        JudgeErrorKind::Timeout => retries.min(1),
+        JudgeErrorKind::Unreachable => retries.min(2),
+        _ => retries,
     }
 }
 
 /// The wait before the next attempt, spread by a quarter either way so that calls that failed together do not come
 /// back together.
-fn wait(prompt: &Prompt, attempt: u32) -> Duration {
+fn wait(seed: &str, attempt: u32) -> Duration {
     let wait = FIRST
         .saturating_mul(1 << attempt.saturating_sub(1).min(16))
         .min(LONGEST);
-    let seed = hash::short(format!("{attempt}{:?}{}", prompt.repeat, prompt.text()).as_bytes());
+    let seed = hash::short(format!("{attempt}{seed}").as_bytes());
     let spread = u32::from_str_radix(&seed, 16).unwrap_or_default();
     wait.mul_f64(0.75 + 0.5 * f64::from(spread) / f64::from(u32::MAX))
 }

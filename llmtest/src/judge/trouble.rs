@@ -1,7 +1,7 @@
 //! What to say when a server does not answer as it should.
 
 use super::wire::shortened;
-use crate::config::JudgeConfig;
+use crate::config::{JudgeConfig, Role};
 use crate::redact::Redactor;
 use llmtest_metrics::{JudgeError, JudgeErrorKind, Prompt};
 use std::error::Error;
@@ -23,15 +23,21 @@ impl Trouble {
         self.config.shown_url()
     }
 
+    /// The server, for the beginning of a message.
+    fn who(&self) -> String {
+        format!("the {} at {}", self.config.role.name(), self.url())
+    }
+
     /// The request could not be sent, or its answer did not arrive as a whole.
     pub(super) fn transport(&self, error: reqwest::Error) -> JudgeError {
-        let url = self.url();
+        let (who, role) = (self.who(), self.config.role);
+        let (table, prefix) = (role.name(), role.prefix());
         if error.is_timeout() {
             let limit = self.config.timeout;
             return self.error_of(
                 JudgeErrorKind::Timeout,
                 format!(
-                    "the judge at {url} did not answer within {limit:?}\n\
+                    "{who} did not answer within {limit:?}\n\
                      hint: raise `timeout` under `[judge]` in llmtest.toml (or LLMTEST_JUDGE_TIMEOUT), or lower `max-in-flight` (or LLMTEST_MAX_IN_FLIGHT) for a slow server"
                 ),
             );
@@ -41,17 +47,21 @@ impl Trouble {
         if !connecting && !sent {
             return self.error_of(
                 JudgeErrorKind::BadResponse,
-                format!("the answer of the judge at {url} broke off: {cause}\nhint: look into the server's log; it may have run out of memory"),
+                format!("the answer of {who} broke off: {cause}\nhint: look into the server's log; it may have run out of memory"),
             );
         }
         let hint = if self.config.is_local() {
-            "start the server, such as `llama-server -m MODEL.gguf --port 8089`, or set `LLMTEST_BASE_URL` to one that runs"
+            format!(
+                "start the server, such as `llama-server -m MODEL.gguf --port 8089`, or set `{prefix}_BASE_URL` to one that runs"
+            )
         } else {
-            "check `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) and the network"
+            format!(
+                "check `base-url` under `[{table}]` in llmtest.toml (or {prefix}_BASE_URL) and the network"
+            )
         };
         self.error_of(
             JudgeErrorKind::Unreachable,
-            format!("cannot reach the judge at {url}: {cause}\nhint: {hint}\nhint: or replay recordings: `LLMTEST_MODE=replay cargo test`"),
+            format!("cannot reach {who}: {cause}\nhint: {hint}\nhint: or replay recordings: `LLMTEST_MODE=replay cargo test`"),
         )
     }
 
@@ -63,15 +73,17 @@ impl Trouble {
         retry_after: Option<Duration>,
     ) -> JudgeError {
         let (url, model, variable) = (self.url(), &self.config.model, &self.config.api_key_env);
+        let role = self.config.role;
+        let (table, prefix) = (role.name(), role.prefix());
         let said = self.redactor.scrub_error(said);
         let hint = match status {
             400 | 413 | 422 if is_too_long(&said) => {
-                "the prompt does not fit into the model's context: judge shorter texts, or use a model or a server with a longer context".to_string()
+                "the text does not fit into the model's context: take shorter texts, or use a model or a server with a longer context".to_string()
             }
             401 | 403 if self.config.api_key.is_some() => format!("the key was taken from `{variable}`: put a valid one there"),
-            401 | 403 => format!("no key was sent, for `{variable}` is not set: set it, or name another variable with `api-key-env` under `[judge]`"),
+            401 | 403 => format!("no key was sent, for `{variable}` is not set: set it, or name another variable with `api-key-env` under `[{table}]`"),
             404 => format!(
-                "set `model` (now `{model}`) under `[judge]` in llmtest.toml or LLMTEST_MODEL, or `base-url`, which mostly ends in `/v1`; \
+                "set `model` (now `{model}`) under `[{table}]` in llmtest.toml or {prefix}_MODEL, or `base-url`, which mostly ends in `/v1`; \
                  `curl {url}/models` lists what the server has"
             ),
             300..400 => "the server sends elsewhere: set `base-url` to the final address".to_string(),
@@ -83,7 +95,10 @@ impl Trouble {
             .ok()
             .and_then(|status| status.canonical_reason())
             .unwrap_or_default();
-        let text = format!("the judge at {url} answered {status} {reason}: {said}\nhint: {hint}");
+        let text = format!(
+            "{} answered {status} {reason}: {said}\nhint: {hint}",
+            self.who()
+        );
         self.error_of(JudgeErrorKind::Status(status), text)
             .retry_in(retry_after)
     }
@@ -91,18 +106,24 @@ impl Trouble {
     /// Status 200, and yet an error without a status of its own.
     pub(super) fn error(&self, said: &str) -> JudgeError {
         let text = format!(
-            "the judge at {} answered 200 with an error: {said}\nhint: look into the server's log",
-            self.url()
+            "{} answered 200 with an error: {said}\nhint: look into the server's log",
+            self.who()
         );
         self.error_of(JudgeErrorKind::BadResponse, text)
     }
 
-    /// Status 200 with something that is not a completion.
+    /// Status 200 with something that is not what was asked for.
     pub(super) fn unreadable(&self, why: &str) -> JudgeError {
+        let role = self.config.role;
+        let (table, prefix) = (role.name(), role.prefix());
+        let what = match role {
+            Role::Judge => "a chat completion",
+            Role::Embedder => "embeddings",
+        };
         let text = format!(
-            "the judge at {} did not answer with a chat completion: {why}\n\
-             hint: `base-url` under `[judge]` in llmtest.toml (or LLMTEST_BASE_URL) must be that of an OpenAI-compatible API and mostly ends in `/v1`",
-            self.url()
+            "{} did not answer with {what}: {why}\n\
+             hint: `base-url` under `[{table}]` in llmtest.toml (or {prefix}_BASE_URL) must be that of an OpenAI-compatible API and mostly ends in `/v1`",
+            self.who()
         );
         self.error_of(JudgeErrorKind::BadResponse, text)
     }

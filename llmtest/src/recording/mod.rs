@@ -1,12 +1,13 @@
-//! Recordings: replies of judges and results of stages, in a folder that is committed beside the tests.
+//! Recordings: replies of judges, results of stages and vectors of embedders, in a folder that is committed beside the tests.
 //!
-//! One file a metric (`judge/<metric>.jsonl`) or stage (`stages/<stage>.jsonl`), one entry a line, sorted by key. Entries
+//! One file a metric (`judge/<metric>.jsonl`), stage (`stages/<stage>.jsonl`) or model (`embeddings/<model>.jsonl`), one entry a line, sorted by key. Entries
 //! hold no key, no host and no time. An entry is appended as soon as it is known; [`Recordings::finish`] sorts.
 
 mod diff;
 mod replies;
 mod stages;
 mod store;
+mod vectors;
 
 use crate::config::{Config, Mode};
 use crate::redact::Redactor;
@@ -78,8 +79,8 @@ impl Recordings {
         flights.entry(key.to_string()).or_default().clone()
     }
 
-    /// How to record what is missing.
-    fn remedy(&self) -> String {
+    /// How to record what is missing, given what it takes.
+    fn remedy(&self, given: &str) -> String {
         let folder = self.store.shown();
         if self.ci {
             format!(
@@ -87,7 +88,7 @@ impl Recordings {
             )
         } else {
             format!(
-                "hint: `LLMTEST_MODE=auto cargo test` records it, given a judge; then commit `{folder}/`"
+                "hint: `LLMTEST_MODE=auto cargo test` records it, given {given}; then commit `{folder}/`"
             )
         }
     }

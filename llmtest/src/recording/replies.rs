@@ -179,7 +179,7 @@ impl Recordings {
         };
         format!(
             "nothing is recorded for this request of `{purpose}`{which}, judge `{model}`\n{near}{}",
-            self.remedy()
+            self.remedy("a judge")
         )
     }
 }

@@ -107,7 +107,7 @@ impl Recordings {
                 )
             }
         };
-        why + &self.remedy()
+        why + &self.remedy("a judge")
     }
 
     /// What changed against the nearest call that is recorded.

@@ -59,6 +59,7 @@ fn trial() -> u32 {
 fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
     Asker::new(run.judge(judge), run.memo.clone(), trial)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
+        .embedding(run.embedder())
 }
 
 /// One expectation on one case or component, ready to be measured.

@@ -10,7 +10,7 @@ use crate::redact::Redactor;
 use crate::report::{
     FailedLast, GroupRecord, Shards, Style, Tally, TestRecord, failed_last, summary,
 };
-use llmtest_metrics::{AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
+use llmtest_metrics::{AnyEmbedder, AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -120,6 +120,15 @@ impl Run {
                 Err(JudgeError::new(JudgeErrorKind::Config, error.to_string()))
             }
             (_, None, Ok(_)) => unreachable!("judges are made from every valid configuration"),
+        }
+    }
+
+    /// The configured embedder.
+    pub(crate) fn embedder(&self) -> Result<AnyEmbedder, JudgeError> {
+        match (&self.judges, &self.config) {
+            (Some(judges), _) => Ok(judges.embedder()),
+            (None, Err(error)) => Err(JudgeError::new(JudgeErrorKind::Config, error.to_string())),
+            (None, Ok(_)) => unreachable!("judges are made from every valid configuration"),
         }
     }
 

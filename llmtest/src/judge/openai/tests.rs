@@ -1,10 +1,14 @@
 //! Against a server with a script; the whole stack, from any executor.
 
+use super::super::http::retry_after;
 use super::super::mock::{Answer, Mock};
 use super::super::tests::{Bench, block_on};
 use super::*;
+use llmtest_metrics::JudgeErrorKind;
 use llmtest_metrics::{AnyJudge, Asker, EvalCx, Schema, TestCase, Trace};
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
+use std::time::{Duration, UNIX_EPOCH};
 
 const KEY: &str = "sk-very-secret-0123456789";
 
@@ -377,7 +381,7 @@ fn what_cannot_work_is_not_tried_again() {
         (
             "long",
             Answer::error(400, long),
-            "hint: the prompt does not fit",
+            "hint: the text does not fit",
         ),
         (
             "model",

@@ -176,25 +176,18 @@ fn score(said: &[Verdict], wanted: &[Verdict], beta: f64) -> Score {
     };
     let (wrong, missing) = (failing(said), failing(wanted));
     let right = said.len() - wrong.len();
-    let part = |list: &[String], all: usize, what: &str| {
+    let part = |list: &[String], all: usize, noun: &str| {
         let first = list.first().map(|first| format!(", such as {first}"));
-        format!(
-            "{} of {all} {what}{}",
-            list.len(),
-            first.unwrap_or_default()
-        )
+        let first = first.unwrap_or_default();
+        format!("{} of {all} {noun}{first}", list.len())
     };
     let reason = if wrong.is_empty() && missing.is_empty() {
         "the output states what the expected output states".to_string()
     } else {
         format!(
-            "{}; {}",
-            part(
-                &wrong,
-                said.len(),
-                "statements are not in the expected output"
-            ),
-            part(&missing, wanted.len(), "expected statements are missing")
+            "not expected: {}; missing: {}",
+            part(&wrong, said.len(), "statements"),
+            part(&missing, wanted.len(), "expected statements")
         )
     };
     let json = |verdicts: &[Verdict]| serde_json::to_value(verdicts).unwrap_or_default();

@@ -79,20 +79,17 @@ fn score(verdicts: &[Verdict]) -> Score {
     let reason = if all == 0 {
         "the retriever found nothing".to_string()
     } else if count == 0 {
-        format!("none of the {all} passages found is useful for the expected output")
+        format!("none of the passages found ({all}) is useful for the expected output")
     } else if let Some(at) = first_miss.filter(|at| *at < count) {
-        let cut = verdicts::quote(&verdicts[at]);
+        let passage = verdicts::quote(&verdicts[at]);
+        let rank = at + 1;
         format!(
-            "{count} of {all} passages are useful, but rank {} is not: {cut}",
-            at + 1
+            "what is useful ({count} of {all} passages) does not stand first; rank {rank} is not useful: {passage}"
         )
     } else if count == all {
-        format!("each of the {all} passages found is useful")
+        format!("all passages found ({all}) are useful")
     } else {
-        format!(
-            "the {count} useful passages stand before the {} others",
-            all - count
-        )
+        format!("what is useful stands first: {count} of {all} passages")
     };
     let details = serde_json::to_value(verdicts).unwrap_or_default();
     Score::new(value)
@@ -143,7 +140,7 @@ mod tests {
         assert_eq!(
             score.reason.as_deref(),
             Some(
-                r#"2 of 3 passages are useful, but rank 2 is not: "We sell hats." (Hats were not asked about)"#
+                r#"what is useful (2 of 3 passages) does not stand first; rank 2 is not useful: "We sell hats." (Hats were not asked about)"#
             )
         );
         let prompt = fake.prompts()[0].text();
@@ -161,11 +158,11 @@ mod tests {
         let first = measured(&metric, ["yes", "no", "no"]).await;
         assert_eq!(
             (first.value, first.reason.as_deref()),
-            (1.0, Some("the 1 useful passages stand before the 2 others"))
+            (1.0, Some("what is useful stands first: 1 of 3 passages"))
         );
         let none = measured(&metric, ["no"; 3]).await;
         assert_eq!(none.value, 0.0);
-        assert!(none.reason.unwrap().starts_with("none of the 3"));
+        assert!(none.reason.unwrap().starts_with("none of the passages"));
         let strict = metric.strict();
         assert_eq!(measured(&strict, ["yes", "yes", "no"]).await.value, 1.0);
         assert_eq!(measured(&strict, ["yes", "no", "yes"]).await.value, 0.0);

@@ -170,7 +170,7 @@ impl NoiseSensitivity {
         let reason = match noisy.first() {
             None => format!("no statement of the output is wrong on account of {which} passages"),
             Some(first) => format!(
-                "{} of {all} statements are wrong and come from {which} passages, such as \"{}\"",
+                "what is wrong and comes from {which} passages is {} of {all} statements, such as \"{}\"",
                 noisy.len(),
                 crate::reason::cut(first, 100).replace('"', "'")
             ),
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(
             score.reason.as_deref(),
             Some(
-                r#"1 of 3 statements are wrong and come from relevant passages, such as "5 euros.""#
+                r#"what is wrong and comes from relevant passages is 1 of 3 statements, such as "5 euros.""#
             )
         );
         assert_eq!(

@@ -3,8 +3,8 @@
 use super::{Live, live};
 use llmtest::{
     AnswerCorrectness, AnswerRelevancy, CitationFaithfulness, ContextEntitiesRecall,
-    ContextualPrecision, ContextualRecall, ContextualRelevancy, Faithfulness, Hallucination,
-    NoiseSensitivity, TestCase,
+    ContextualPrecision, ContextualRecall, ContextualRelevancy, EmbeddingSimilarity, Faithfulness,
+    Hallucination, NoiseSensitivity, TestCase,
 };
 
 pub(super) fn cases() -> Vec<Live> {
@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Live> {
             .expected(terms)
             .retrieved(["Shoes can be returned for 30 days. Coats can be returned for 90 days."])
     };
-    vec![
+    let mut cases = vec![
         live(
             AnswerRelevancy::new,
             answered("You may return shoes for 30 days."),
@@ -70,5 +70,19 @@ pub(super) fn cases() -> Vec<Live> {
             noisy("Shoes can be returned for 90 days."),
             noisy("Shoes can be returned for 30 days."),
         ),
-    ]
+    ];
+    // The judge's server seldom embeds as well.
+    if std::env::var_os("LLMTEST_EMBEDDER_BASE_URL").is_some() {
+        cases.push(live(
+            EmbeddingSimilarity::new,
+            answered("You have a month to bring shoes back.").expected(terms),
+            answered(hats).expected(terms),
+        ));
+        cases.push(live(
+            || AnswerCorrectness::new().similarity(0.25),
+            answered("You may return shoes for 30 days.").expected(terms),
+            answered(hats).expected(terms),
+        ));
+    }
+    cases
 }

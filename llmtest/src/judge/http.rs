@@ -1,0 +1,126 @@
+//! One request to a server over HTTP.
+
+use super::http_date;
+use super::trouble::Trouble;
+use crate::config::JudgeConfig;
+use crate::runtime;
+use llmtest_metrics::{JudgeError, JudgeErrorKind, Result};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Client, redirect};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde_json::Value;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinHandle;
+
+/// Runs a call on our runtime, to which connections belong. It ends when nobody waits for it any more.
+pub(super) async fn spawned<T: Send + 'static>(
+    call: impl Future<Output = Result<T, JudgeError>> + Send + 'static,
+) -> Result<T> {
+    let mut call = Call(runtime::handle().spawn(call));
+    Ok((&mut call.0).await??)
+}
+
+struct Call<T>(JoinHandle<Result<T, JudgeError>>);
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A client with the key of this server.
+pub(super) fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
+    let broken = |error: String| {
+        JudgeError::new(
+            JudgeErrorKind::Config,
+            format!("cannot set up HTTP for the {}: {error}", config.role.name()),
+        )
+    };
+    let mut headers = HeaderMap::new();
+    if let Some(key) = &config.api_key {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+            .map_err(|_| broken(format!("the key in `{}` has characters that no header can hold\nhint: set it anew, without line breaks", config.api_key_env)))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let mut builder = Client::builder()
+        .default_headers(headers)
+        .timeout(config.timeout)
+        .connect_timeout(config.timeout.min(Duration::from_secs(10)))
+        .redirect(redirect::Policy::none())
+        .tls_backend_preconfigured(tls(config).map_err(|error| broken(error.to_string()))?);
+    if config.is_local() {
+        builder = builder.no_proxy();
+    }
+    builder
+        .build()
+        .map_err(|error| broken(error.without_url().to_string()))
+}
+
+/// The process's default provider is left to the application.
+fn tls(config: &JudgeConfig) -> Result<rustls::ClientConfig, rustls::Error> {
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()?;
+    // Reading the system's certificates takes a while and fails in bare containers.
+    Ok(if config.base_url.starts_with("https:") {
+        builder.with_platform_verifier()?.with_no_client_auth()
+    } else {
+        builder
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()
+    })
+}
+
+/// What a server answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) text: String,
+    /// How long it asks to wait.
+    pub(super) wait: Option<Duration>,
+}
+
+/// Posts JSON to a path below the base URL.
+pub(super) async fn post(
+    client: &Client,
+    trouble: &Trouble,
+    path: &str,
+    body: &Value,
+) -> Result<Answer, JudgeError> {
+    let url = format!("{}{path}", trouble.config.base_url);
+    let sent = client.post(url).json(body).send().await;
+    let response = sent.map_err(|error| trouble.transport(error))?;
+    let status = response.status().as_u16();
+    let wait = retry_after(response.headers(), SystemTime::now());
+    let bytes = response
+        .bytes()
+        .await
+        .map_err(|error| trouble.transport(error))?;
+    Ok(Answer {
+        status,
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        wait,
+    })
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |text: &str, unit: f64| {
+        text.parse::<f64>()
+            .ok()
+            .and_then(|number| Duration::try_from_secs_f64(number * unit).ok())
+    };
+    if let Some(wait) = text("retry-after-ms").and_then(|ms| number(ms, 0.001)) {
+        return Some(wait);
+    }
+    let value = text("retry-after")?;
+    number(value, 1.0).or_else(|| {
+        let then = u64::try_from(http_date::unix_seconds(value)?).ok()?;
+        let now = now.duration_since(UNIX_EPOCH).ok()?;
+        Some(Duration::from_secs(then).saturating_sub(now))
+    })
+}
