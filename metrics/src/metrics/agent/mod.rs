@@ -12,6 +12,7 @@ mod steps;
 mod task_completion;
 mod tool_correctness;
 mod tool_permission;
+mod trajectory_match;
 mod tree;
 
 pub use accept::Accept;
@@ -23,3 +24,4 @@ pub use step_efficiency::StepEfficiency;
 pub use task_completion::TaskCompletion;
 pub use tool_correctness::ToolCorrectness;
 pub use tool_permission::ToolPermission;
+pub use trajectory_match::{ArgumentMatch, TrajectoryMatch};
