@@ -5,6 +5,7 @@ mod content;
 mod dag;
 mod rag;
 mod text;
+mod tools;
 
 use crate::compare::{Kind, Ours};
 use crate::judge::ScriptedJudge;
@@ -27,6 +28,7 @@ const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
     dag::adapt,
     rag::adapt,
     text::adapt,
+    tools::adapt,
 ];
 
 /// Runs a vector through our metric.
