@@ -61,6 +61,10 @@ const FUNCTION_WORDS: &[&str] = &[
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "three checks that are on or off, each for itself"
+)]
 pub struct AgentLoopDetection {
     repetitions: usize,
     similarity: f64,

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 /// more than one value. Each call answers one call of the reference, in the pairing that leaves the fewest over.
 ///
 /// The calls are `tools`, or those of all `turns` in order where the case is a conversation; the reference is
-/// `expected_tools`, or the turns that are given here. Default bar: at least 1. Modes as in LangChain's agentevals.
+/// `expected_tools`, or the turns that are given here. Default bar: at least 1. Modes as in agentevals.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, TestCase, ToolCall, TrajectoryMatch, measure_with};

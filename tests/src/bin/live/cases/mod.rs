@@ -5,6 +5,7 @@ mod agents;
 mod content;
 mod dag;
 mod rag;
+mod tools;
 
 use llmtest::{Check, Metric, TestCase, Trace};
 
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Live> {
         content::cases(),
         dag::cases(),
         agents::cases(),
+        tools::cases(),
     ]
     .into_iter()
     .flatten()
