@@ -96,7 +96,7 @@ fn accept_one(value: &Value) -> Value {
 fn first(values: &[Value]) -> Option<Value> {
     values
         .iter()
-        .find(|value| **value != Value::from(""))
+        .find(|value| value.as_str() != Some(""))
         .map(concrete)
 }
 
