@@ -79,6 +79,11 @@ fn form(value: &Value) -> Form<'_> {
     }
 }
 
+/// Whether an argument may be missing.
+pub(crate) fn is_optional(expected: &Value) -> bool {
+    matches!(form(expected), Form::Optional(_))
+}
+
 /// Arguments as an object: a call whose arguments are unknown has none.
 fn arguments(value: &Value) -> std::borrow::Cow<'_, Value> {
     match value {
@@ -124,7 +129,7 @@ pub(crate) fn agree(expected: &Value, called: &Value) -> bool {
             other.keys().all(|key| one.contains_key(key))
                 && one.iter().all(|(key, value)| match other.get(key) {
                     Some(other) => agree(value, other),
-                    None => matches!(form(value), Form::Optional(_)),
+                    None => is_optional(value),
                 })
         }
         _ => expected == called,
@@ -155,7 +160,7 @@ fn share(expected: &Value, called: &Value) -> f64 {
                 all += 1;
                 sum += share(value, called);
             }
-            None => all += usize::from(!matches!(form(value), Form::Optional(_))),
+            None => all += usize::from(!is_optional(value)),
         }
     }
     if all == 0 { 1.0 } else { sum / all as f64 }
@@ -186,7 +191,7 @@ fn differences(path: &str, expected: &Value, called: &Value, found: &mut Vec<Str
     for (key, value) in one {
         match other.get(key) {
             Some(other) => differences(&below(key), value, other, found),
-            None if matches!(form(value), Form::Optional(_)) => {}
+            None if is_optional(value) => {}
             None => found.push(format!("`{}` is missing", below(key))),
         }
     }

@@ -61,6 +61,10 @@ const FUNCTION_WORDS: &[&str] = &[
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "three checks that are on or off, each for itself"
+)]
 pub struct AgentLoopDetection {
     repetitions: usize,
     similarity: f64,
@@ -139,32 +143,23 @@ impl AgentLoopDetection {
         let (mut sum, mut weights) = (0.0, 0.0);
         let mut found = Vec::new();
         let mut details = Vec::new();
-        for (enabled, weight, name, check) in [
-            (
-                self.repetition,
-                REPETITION,
-                "tool_repetition",
-                repetition(trace, spans, self.repetitions),
-            ),
-            (
-                self.stagnation,
-                STAGNATION,
-                "reasoning_stagnation",
-                stagnation(trace, spans, self.similarity),
-            ),
-            (
-                self.cycles,
-                CYCLES,
-                "call_graph_cycles",
-                cycles(trace, spans),
-            ),
-        ] {
-            if enabled {
-                sum += check.score * weight;
-                weights += weight;
-                found.extend(check.found);
-                details.push((name, check.score));
-            }
+        let checks: [(bool, f64, &str, &dyn Fn() -> Check); 3] = [
+            (self.repetition, REPETITION, "tool_repetition", &|| {
+                repetition(trace, spans, self.repetitions)
+            }),
+            (self.stagnation, STAGNATION, "reasoning_stagnation", &|| {
+                stagnation(trace, spans, self.similarity)
+            }),
+            (self.cycles, CYCLES, "call_graph_cycles", &|| {
+                cycles(trace, spans)
+            }),
+        ];
+        for (_, weight, name, check) in checks.into_iter().filter(|(enabled, ..)| *enabled) {
+            let check = check();
+            sum += check.score * weight;
+            weights += weight;
+            found.extend(check.found);
+            details.push((name, check.score));
         }
         let mut score = Score::new(if weights > 0.0 { sum / weights } else { 1.0 });
         for (name, part) in details {

@@ -92,7 +92,7 @@ fn equal_tool_calls_count_from_the_limit_on() {
 #[test]
 fn outputs_in_a_row_that_are_alike_are_stagnation() {
     let metric = AgentLoopDetection::new();
-    let reworded = REPORT.replace("window seat", "the aisle seat or window");
+    let reworded = REPORT.replace("refundable ticket, window seat", "an aisle place or window");
     for (texts, score) in [
         (vec![json!(REPORT), json!(REPORT)], 0.65),
         (vec![json!(REPORT), json!(OTHER)], 1.0),

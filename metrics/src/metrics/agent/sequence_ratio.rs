@@ -6,7 +6,7 @@ use std::collections::HashMap;
 const LONG: usize = 200;
 
 /// `2 × matched / (length + length)`, where the longest common block is matched first, then what is left and right of it
-/// (Ratcliff and Obershelp 1988), by characters. As in CPython's `difflib`: of equal blocks the first one counts, and
+/// (Ratcliff and Obershelp 1988), by characters. As in Python's `difflib`: of equal blocks the first one counts, and
 /// characters that make up more than a hundredth of a long second text start no block, only extend one. So the ratio
 /// depends on which text is the second.
 pub(crate) fn ratio(one: &str, other: &str) -> f64 {
@@ -154,7 +154,7 @@ mod tests {
     use crate::proptesting;
     use proptest::prelude::*;
 
-    /// Values of CPython 3.11.
+    /// Values of Python 3.11.
     #[test]
     fn the_ratio_is_that_of_difflib() {
         let long = "the quick brown fox jumps over the lazy dog ".repeat(5);

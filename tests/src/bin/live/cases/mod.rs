@@ -7,6 +7,7 @@ mod conversation;
 mod dag;
 mod graded;
 mod rag;
+mod tools;
 
 use llmtest::{Check, Metric, TestCase, Trace};
 
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Live> {
         content::cases(),
         graded::cases(),
         dag::cases(),
+        tools::cases(),
         agents::cases(),
         conversation::cases(),
     ]

@@ -7,6 +7,7 @@ mod dag;
 mod graded;
 mod rag;
 mod text;
+mod tools;
 
 use crate::compare::{Kind, Ours};
 use crate::judge::ScriptedJudge;
@@ -31,6 +32,7 @@ const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
     graded::adapt,
     rag::adapt,
     text::adapt,
+    tools::adapt,
 ];
 
 /// Runs a vector through our metric.
