@@ -1,7 +1,12 @@
 //! The metrics of this crate by their names, for graphs in JSON.
 
 use super::nodes::Node;
-use crate::{AnswerRelevancy, ContextualRelevancy, ExactMatch, Faithfulness, Field, GEval};
+use crate::{
+    AnswerCorrectness, AnswerRelevancy, Bias, CitationFaithfulness, Contains,
+    ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy, ExactMatch,
+    Faithfulness, Field, GEval, Hallucination, Misuse, NonAdvice, PiiLeakage, PromptAlignment,
+    RoleViolation, Summarization, ToolCorrectness, Toxicity,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
@@ -24,8 +29,16 @@ macro_rules! judged {
 pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, String> {
     let mut options = Options(options.clone());
     let node = match name {
+        "answer_correctness" => judged!(AnswerCorrectness::new(), options),
         "answer_relevancy" => judged!(AnswerRelevancy::new(), options),
+        "bias" => judged!(Bias::new(), options),
+        "citation_faithfulness" => judged!(CitationFaithfulness::new(), options),
+        "contains" => Node::from(Contains::new(options.filled("text")?)),
+        "context_entities_recall" => judged!(ContextEntitiesRecall::new(), options),
+        "contextual_precision" => judged!(ContextualPrecision::new(), options),
+        "contextual_recall" => judged!(ContextualRecall::new(), options),
         "contextual_relevancy" => judged!(ContextualRelevancy::new(), options),
+        "exact_match" => Node::from(ExactMatch::new()),
         "faithfulness" => {
             let mut metric = Faithfulness::new();
             if options.flag("penalize_ambiguous")? {
@@ -38,8 +51,21 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
             }
             judged!(metric, options)
         }
-        "exact_match" => Node::from(ExactMatch::new()),
         "g_eval" => judged!(g_eval(&mut options)?, options),
+        "hallucination" => judged!(Hallucination::new(), options),
+        "misuse" => judged!(Misuse::new(options.filled("domain")?), options),
+        "non_advice" => judged!(NonAdvice::new(options.texts("kinds")?), options),
+        "pii_leakage" => judged!(PiiLeakage::new(), options),
+        "prompt_alignment" => {
+            judged!(
+                PromptAlignment::new(options.texts("instructions")?),
+                options
+            )
+        }
+        "role_violation" => judged!(RoleViolation::new(options.filled("role")?), options),
+        "summarization" => judged!(Summarization::new(), options),
+        "tool_correctness" => judged!(tool_correctness(&mut options)?, options),
+        "toxicity" => judged!(Toxicity::new(), options),
         _ => {
             return Err(
                 "it is not known; `Dag::from_json_with` takes metrics of your own".to_string(),
@@ -51,8 +77,8 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
 }
 
 fn g_eval(options: &mut Options) -> Result<GEval, String> {
-    let name = options.text("name")?.ok_or("`name` is missing")?;
-    let criteria = options.text("criteria")?.ok_or("`criteria` is missing")?;
+    let name = options.filled("name")?;
+    let criteria = options.filled("criteria")?;
     let mut metric = GEval::new(name, criteria);
     if let Some(fields) = options.take::<Vec<Field>>("fields")? {
         if fields.is_empty() {
@@ -60,11 +86,8 @@ fn g_eval(options: &mut Options) -> Result<GEval, String> {
         }
         metric = metric.given(fields);
     }
-    if let Some(steps) = options.take::<Vec<String>>("steps")? {
-        if steps.is_empty() || steps.iter().any(|step| step.trim().is_empty()) {
-            return Err("`steps` must hold at least one step, and none that is empty".to_string());
-        }
-        metric = metric.steps(steps);
+    if options.has("steps") {
+        metric = metric.steps(options.texts("steps")?);
     }
     let mut scale = 0..=10;
     if let Some([lowest, highest]) = options.take::<[u32; 2]>("scale")? {
@@ -80,6 +103,23 @@ fn g_eval(options: &mut Options) -> Result<GEval, String> {
             .map(|(from, to, text)| (from..=to, text))
             .collect();
         metric = metric.rubric(checked(rubric, &scale)?);
+    }
+    Ok(metric)
+}
+
+fn tool_correctness(options: &mut Options) -> Result<ToolCorrectness, String> {
+    let mut metric = ToolCorrectness::new();
+    if options.flag("ordered")? {
+        metric = metric.ordered();
+    }
+    if options.flag("exact")? {
+        metric = metric.exact();
+    }
+    if options.flag("compare_arguments")? {
+        metric = metric.compare_arguments();
+    }
+    if options.flag("compare_output")? {
+        metric = metric.compare_output();
     }
     Ok(metric)
 }
@@ -130,6 +170,26 @@ impl Options {
             Some(text) if text.trim().is_empty() => Err(format!("`{key}` is empty")),
             text => Ok(text),
         }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// A text that must be there.
+    fn filled(&mut self, key: &str) -> Result<String, String> {
+        self.text(key)?.ok_or_else(|| format!("`{key}` is missing"))
+    }
+
+    /// Texts that must be there, at least one, and none that is empty.
+    fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
+        let texts: Vec<String> = self.take(key)?.unwrap_or_default();
+        if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
+            return Err(format!(
+                "`{key}` must hold at least one text, and none that is empty"
+            ));
+        }
+        Ok(texts)
     }
 
     fn finish(self) -> Result<(), String> {

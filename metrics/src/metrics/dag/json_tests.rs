@@ -423,7 +423,7 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
         (json!({"name": "", "criteria": "x"}), "`name` is empty"),
         (
             json!({"name": "clear", "criteria": "x", "steps": []}),
-            "`steps` must hold",
+            "`steps` must hold at least one text",
         ),
         (
             json!({"name": "clear", "criteria": "x", "scale": [5, 5]}),
@@ -448,6 +448,49 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
             error.contains("node `m`: metric `g_eval`: ") && error.contains(message),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn every_name_makes_the_metric_of_that_name() {
+    let plain = [
+        "answer_correctness",
+        "answer_relevancy",
+        "bias",
+        "citation_faithfulness",
+        "context_entities_recall",
+        "contextual_precision",
+        "contextual_recall",
+        "contextual_relevancy",
+        "exact_match",
+        "faithfulness",
+        "hallucination",
+        "pii_leakage",
+        "summarization",
+        "tool_correctness",
+        "toxicity",
+    ];
+    let with_options = [
+        ("contains", json!({"text": "x"})),
+        ("misuse", json!({"domain": "shoes"})),
+        ("non_advice", json!({"kinds": ["legal"]})),
+        ("prompt_alignment", json!({"instructions": ["Be brief."]})),
+        ("role_violation", json!({"role": "a librarian"})),
+    ];
+    let all = plain.map(|name| (name, json!({}))).into_iter();
+    for (name, options) in all.chain(with_options) {
+        let Value::Object(options) = options else {
+            unreachable!()
+        };
+        let node = builtin::metric(name, &options).unwrap();
+        let nodes::Then::Metric(leaf) = node.0 else {
+            unreachable!()
+        };
+        assert_eq!(leaf.name(), name);
+        if !options.is_empty() {
+            let error = builtin::metric(name, &serde_json::Map::new()).unwrap_err();
+            assert!(error.contains("` is missing") || error.contains("` must hold"));
+        }
     }
 }
 
