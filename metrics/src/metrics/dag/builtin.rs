@@ -2,10 +2,12 @@
 
 use super::nodes::Node;
 use crate::{
-    AnswerCorrectness, AnswerRelevancy, Bias, CitationFaithfulness, Contains,
-    ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy, ExactMatch,
-    Faithfulness, Field, GEval, Hallucination, Misuse, NonAdvice, PiiLeakage, PromptAlignment,
-    RoleViolation, Summarization, ToolCorrectness, Toxicity,
+    AnswerCorrectness, AnswerRelevancy, ArgumentCorrectness, Bias, CitationFaithfulness, Contains,
+    ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy,
+    ConversationalGEval, ExactMatch, Faithfulness, Field, GEval, GoalAccuracy, Hallucination,
+    McpTaskCompletion, McpUse, Misuse, MultiTurnMcpUse, NonAdvice, PiiLeakage, PlanAdherence,
+    PlanQuality, PromptAlignment, RoleViolation, StepEfficiency, Summarization, TaskCompletion,
+    ToolCorrectness, TopicAdherence, Toxicity,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -25,12 +27,40 @@ macro_rules! judged {
     }};
 }
 
+/// A metric by criteria or steps.
+macro_rules! graded {
+    ($metric:ident, $options:expr) => {{
+        let name = $options.filled("name")?;
+        let mut metric = match ($options.text("criteria")?, $options.has("steps")) {
+            (Some(criteria), false) => $metric::new(name, criteria),
+            (Some(criteria), true) => $metric::new(name, criteria).steps($options.texts("steps")?),
+            (None, true) => $metric::by_steps(name, $options.texts("steps")?),
+            (None, false) => return Err("`criteria` or `steps` must be there".to_string()),
+        };
+        if let Some(fields) = $options.take::<Vec<Field>>("fields")? {
+            if fields.is_empty() {
+                return Err("`fields` is empty".to_string());
+            }
+            metric = metric.given(fields);
+        }
+        let scale = $options.scale()?;
+        if let Some(scale) = &scale {
+            metric = metric.scale(scale.clone());
+        }
+        if let Some(rubric) = $options.rubric(scale)? {
+            metric = metric.rubric(rubric);
+        }
+        metric
+    }};
+}
+
 /// The metric of this name, or what is wrong with its options.
 pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, String> {
     let mut options = Options(options.clone());
     let node = match name {
         "answer_correctness" => judged!(AnswerCorrectness::new(), options),
         "answer_relevancy" => judged!(AnswerRelevancy::new(), options),
+        "argument_correctness" => judged!(ArgumentCorrectness::new(), options),
         "bias" => judged!(Bias::new(), options),
         "citation_faithfulness" => judged!(CitationFaithfulness::new(), options),
         "contains" => Node::from(Contains::new(options.filled("text")?)),
@@ -38,6 +68,7 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
         "contextual_precision" => judged!(ContextualPrecision::new(), options),
         "contextual_recall" => judged!(ContextualRecall::new(), options),
         "contextual_relevancy" => judged!(ContextualRelevancy::new(), options),
+        "conversational_g_eval" => judged!(graded!(ConversationalGEval, options), options),
         "exact_match" => Node::from(ExactMatch::new()),
         "faithfulness" => {
             let mut metric = Faithfulness::new();
@@ -51,11 +82,17 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
             }
             judged!(metric, options)
         }
-        "g_eval" => judged!(g_eval(&mut options)?, options),
+        "g_eval" => judged!(graded!(GEval, options), options),
+        "goal_accuracy" => judged!(GoalAccuracy::new(), options),
         "hallucination" => judged!(Hallucination::new(), options),
+        "mcp_task_completion" => judged!(McpTaskCompletion::new(), options),
+        "mcp_use" => judged!(McpUse::new(), options),
         "misuse" => judged!(Misuse::new(options.filled("domain")?), options),
+        "multi_turn_mcp_use" => judged!(MultiTurnMcpUse::new(), options),
         "non_advice" => judged!(NonAdvice::new(options.texts("kinds")?), options),
         "pii_leakage" => judged!(PiiLeakage::new(), options),
+        "plan_adherence" => judged!(PlanAdherence::new(), options),
+        "plan_quality" => judged!(PlanQuality::new(), options),
         "prompt_alignment" => {
             judged!(
                 PromptAlignment::new(options.texts("instructions")?),
@@ -63,8 +100,11 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
             )
         }
         "role_violation" => judged!(RoleViolation::new(options.filled("role")?), options),
+        "step_efficiency" => judged!(StepEfficiency::new(), options),
         "summarization" => judged!(Summarization::new(), options),
+        "task_completion" => judged!(TaskCompletion::new(), options),
         "tool_correctness" => judged!(tool_correctness(&mut options)?, options),
+        "topic_adherence" => judged!(TopicAdherence::new(options.texts("topics")?), options),
         "toxicity" => judged!(Toxicity::new(), options),
         _ => {
             return Err(
@@ -74,37 +114,6 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
     };
     options.finish()?;
     Ok(node)
-}
-
-fn g_eval(options: &mut Options) -> Result<GEval, String> {
-    let name = options.filled("name")?;
-    let criteria = options.filled("criteria")?;
-    let mut metric = GEval::new(name, criteria);
-    if let Some(fields) = options.take::<Vec<Field>>("fields")? {
-        if fields.is_empty() {
-            return Err("`fields` is empty".to_string());
-        }
-        metric = metric.given(fields);
-    }
-    if options.has("steps") {
-        metric = metric.steps(options.texts("steps")?);
-    }
-    let mut scale = 0..=10;
-    if let Some([lowest, highest]) = options.take::<[u32; 2]>("scale")? {
-        if lowest >= highest || highest > 100 {
-            return Err("`scale` must go up and end at 100 at most".to_string());
-        }
-        scale = lowest..=highest;
-        metric = metric.scale(scale.clone());
-    }
-    if let Some(rubric) = options.take::<Vec<(u32, u32, String)>>("rubric")? {
-        let rubric = rubric
-            .into_iter()
-            .map(|(from, to, text)| (from..=to, text))
-            .collect();
-        metric = metric.rubric(checked(rubric, &scale)?);
-    }
-    Ok(metric)
 }
 
 fn tool_correctness(options: &mut Options) -> Result<ToolCorrectness, String> {
@@ -124,28 +133,7 @@ fn tool_correctness(options: &mut Options) -> Result<ToolCorrectness, String> {
     Ok(metric)
 }
 
-/// A rubric whose ranges stand on the scale and do not overlap.
-fn checked(
-    mut rubric: Vec<(RangeInclusive<u32>, String)>,
-    scale: &RangeInclusive<u32>,
-) -> Result<Vec<(RangeInclusive<u32>, String)>, String> {
-    rubric.sort_by_key(|(range, _)| *range.start());
-    let on_scale = |range: &RangeInclusive<u32>| {
-        !range.is_empty() && scale.contains(range.start()) && scale.contains(range.end())
-    };
-    if let Some((range, _)) = rubric.iter().find(|(range, _)| !on_scale(range)) {
-        return Err(format!(
-            "`rubric` has the range {range:?}, which is not on the scale {scale:?}"
-        ));
-    }
-    if rubric
-        .windows(2)
-        .any(|pair| pair[0].0.end() >= pair[1].0.start())
-    {
-        return Err("`rubric` has ranges that overlap".to_string());
-    }
-    Ok(rubric)
-}
+type Rubric = Vec<(RangeInclusive<u32>, String)>;
 
 /// The options that are left to be read.
 struct Options(Map<String, Value>);
@@ -190,6 +178,48 @@ impl Options {
             ));
         }
         Ok(texts)
+    }
+
+    /// The lowest and the highest grade.
+    fn scale(&mut self) -> Result<Option<RangeInclusive<u32>>, String> {
+        match self.take::<[u32; 2]>("scale")? {
+            Some([lowest, highest]) if lowest >= highest || highest > 100 => {
+                Err("`scale` must go up and end at 100 at most".to_string())
+            }
+            scale => Ok(scale.map(|[lowest, highest]| lowest..=highest)),
+        }
+    }
+
+    /// What ranges of grades mean: `[lowest, highest, text]`. They must stand on the scale and not overlap.
+    fn rubric(&mut self, scale: Option<RangeInclusive<u32>>) -> Result<Option<Rubric>, String> {
+        let Some(rubric) = self.take::<Vec<(u32, u32, String)>>("rubric")? else {
+            return Ok(None);
+        };
+        let ranges = rubric.into_iter().map(|(from, to, text)| (from..=to, text));
+        let mut rubric: Rubric = ranges.collect();
+        rubric.sort_by_key(|(range, _)| *range.start());
+        let set = scale.is_some();
+        let scale = scale.unwrap_or(0..=10);
+        let on_scale = |range: &RangeInclusive<u32>| {
+            !range.is_empty() && scale.contains(range.start()) && scale.contains(range.end())
+        };
+        if let Some((range, _)) = rubric.iter().find(|(range, _)| !on_scale(range)) {
+            return Err(format!(
+                "`rubric` has the range {range:?}, which is not on the scale {scale:?}"
+            ));
+        }
+        if rubric
+            .windows(2)
+            .any(|pair| pair[0].0.end() >= pair[1].0.start())
+        {
+            return Err("`rubric` has ranges that overlap".to_string());
+        }
+        match rubric.as_slice() {
+            [(only, _)] if !set && only.start() == only.end() => {
+                Err("`rubric` has only one grade; add others, or a `scale`".to_string())
+            }
+            _ => Ok(Some(rubric)),
+        }
     }
 
     fn finish(self) -> Result<(), String> {
