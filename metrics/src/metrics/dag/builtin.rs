@@ -1,7 +1,14 @@
 //! The metrics of this crate by their names, for graphs in JSON.
 
 use super::nodes::Node;
-use crate::{AnswerRelevancy, ContextualRelevancy, ExactMatch, Faithfulness, Field, GEval};
+use crate::{
+    AnswerCorrectness, AnswerRelevancy, ArgumentCorrectness, Bias, CitationFaithfulness, Contains,
+    ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy,
+    ConversationalGEval, ExactMatch, Faithfulness, Field, GEval, GoalAccuracy, Hallucination,
+    McpTaskCompletion, McpUse, Misuse, MultiTurnMcpUse, NonAdvice, PiiLeakage, PlanAdherence,
+    PlanQuality, PromptAlignment, RoleViolation, StepEfficiency, Summarization, TaskCompletion,
+    ToolCorrectness, TopicAdherence, Toxicity,
+};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
@@ -20,12 +27,49 @@ macro_rules! judged {
     }};
 }
 
+/// A metric by criteria or steps.
+macro_rules! graded {
+    ($metric:ident, $options:expr) => {{
+        let name = $options.filled("name")?;
+        let mut metric = match ($options.text("criteria")?, $options.has("steps")) {
+            (Some(criteria), false) => $metric::new(name, criteria),
+            (Some(criteria), true) => $metric::new(name, criteria).steps($options.texts("steps")?),
+            (None, true) => $metric::by_steps(name, $options.texts("steps")?),
+            (None, false) => return Err("`criteria` or `steps` must be there".to_string()),
+        };
+        if let Some(fields) = $options.take::<Vec<Field>>("fields")? {
+            if fields.is_empty() {
+                return Err("`fields` is empty".to_string());
+            }
+            metric = metric.given(fields);
+        }
+        let scale = $options.scale()?;
+        if let Some(scale) = &scale {
+            metric = metric.scale(scale.clone());
+        }
+        if let Some(rubric) = $options.rubric(scale)? {
+            metric = metric.rubric(rubric);
+        }
+        metric
+    }};
+}
+
 /// The metric of this name, or what is wrong with its options.
 pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, String> {
     let mut options = Options(options.clone());
     let node = match name {
+        "answer_correctness" => judged!(AnswerCorrectness::new(), options),
         "answer_relevancy" => judged!(AnswerRelevancy::new(), options),
+        "argument_correctness" => judged!(ArgumentCorrectness::new(), options),
+        "bias" => judged!(Bias::new(), options),
+        "citation_faithfulness" => judged!(CitationFaithfulness::new(), options),
+        "contains" => Node::from(Contains::new(options.filled("text")?)),
+        "context_entities_recall" => judged!(ContextEntitiesRecall::new(), options),
+        "contextual_precision" => judged!(ContextualPrecision::new(), options),
+        "contextual_recall" => judged!(ContextualRecall::new(), options),
         "contextual_relevancy" => judged!(ContextualRelevancy::new(), options),
+        "conversational_g_eval" => judged!(graded!(ConversationalGEval, options), options),
+        "exact_match" => Node::from(ExactMatch::new()),
         "faithfulness" => {
             let mut metric = Faithfulness::new();
             if options.flag("penalize_ambiguous")? {
@@ -38,8 +82,30 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
             }
             judged!(metric, options)
         }
-        "exact_match" => Node::from(ExactMatch::new()),
-        "g_eval" => judged!(g_eval(&mut options)?, options),
+        "g_eval" => judged!(graded!(GEval, options), options),
+        "goal_accuracy" => judged!(GoalAccuracy::new(), options),
+        "hallucination" => judged!(Hallucination::new(), options),
+        "mcp_task_completion" => judged!(McpTaskCompletion::new(), options),
+        "mcp_use" => judged!(McpUse::new(), options),
+        "misuse" => judged!(Misuse::new(options.filled("domain")?), options),
+        "multi_turn_mcp_use" => judged!(MultiTurnMcpUse::new(), options),
+        "non_advice" => judged!(NonAdvice::new(options.texts("kinds")?), options),
+        "pii_leakage" => judged!(PiiLeakage::new(), options),
+        "plan_adherence" => judged!(PlanAdherence::new(), options),
+        "plan_quality" => judged!(PlanQuality::new(), options),
+        "prompt_alignment" => {
+            judged!(
+                PromptAlignment::new(options.texts("instructions")?),
+                options
+            )
+        }
+        "role_violation" => judged!(RoleViolation::new(options.filled("role")?), options),
+        "step_efficiency" => judged!(StepEfficiency::new(), options),
+        "summarization" => judged!(Summarization::new(), options),
+        "task_completion" => judged!(TaskCompletion::new(), options),
+        "tool_correctness" => judged!(tool_correctness(&mut options)?, options),
+        "topic_adherence" => judged!(TopicAdherence::new(options.texts("topics")?), options),
+        "toxicity" => judged!(Toxicity::new(), options),
         _ => {
             return Err(
                 "it is not known; `Dag::from_json_with` takes metrics of your own".to_string(),
@@ -50,62 +116,24 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
     Ok(node)
 }
 
-fn g_eval(options: &mut Options) -> Result<GEval, String> {
-    let name = options.text("name")?.ok_or("`name` is missing")?;
-    let criteria = options.text("criteria")?.ok_or("`criteria` is missing")?;
-    let mut metric = GEval::new(name, criteria);
-    if let Some(fields) = options.take::<Vec<Field>>("fields")? {
-        if fields.is_empty() {
-            return Err("`fields` is empty".to_string());
-        }
-        metric = metric.given(fields);
+fn tool_correctness(options: &mut Options) -> Result<ToolCorrectness, String> {
+    let mut metric = ToolCorrectness::new();
+    if options.flag("ordered")? {
+        metric = metric.ordered();
     }
-    if let Some(steps) = options.take::<Vec<String>>("steps")? {
-        if steps.is_empty() || steps.iter().any(|step| step.trim().is_empty()) {
-            return Err("`steps` must hold at least one step, and none that is empty".to_string());
-        }
-        metric = metric.steps(steps);
+    if options.flag("exact")? {
+        metric = metric.exact();
     }
-    let mut scale = 0..=10;
-    if let Some([lowest, highest]) = options.take::<[u32; 2]>("scale")? {
-        if lowest >= highest || highest > 100 {
-            return Err("`scale` must go up and end at 100 at most".to_string());
-        }
-        scale = lowest..=highest;
-        metric = metric.scale(scale.clone());
+    if options.flag("compare_arguments")? {
+        metric = metric.compare_arguments();
     }
-    if let Some(rubric) = options.take::<Vec<(u32, u32, String)>>("rubric")? {
-        let rubric = rubric
-            .into_iter()
-            .map(|(from, to, text)| (from..=to, text))
-            .collect();
-        metric = metric.rubric(checked(rubric, &scale)?);
+    if options.flag("compare_output")? {
+        metric = metric.compare_output();
     }
     Ok(metric)
 }
 
-/// A rubric whose ranges stand on the scale and do not overlap.
-fn checked(
-    mut rubric: Vec<(RangeInclusive<u32>, String)>,
-    scale: &RangeInclusive<u32>,
-) -> Result<Vec<(RangeInclusive<u32>, String)>, String> {
-    rubric.sort_by_key(|(range, _)| *range.start());
-    let on_scale = |range: &RangeInclusive<u32>| {
-        !range.is_empty() && scale.contains(range.start()) && scale.contains(range.end())
-    };
-    if let Some((range, _)) = rubric.iter().find(|(range, _)| !on_scale(range)) {
-        return Err(format!(
-            "`rubric` has the range {range:?}, which is not on the scale {scale:?}"
-        ));
-    }
-    if rubric
-        .windows(2)
-        .any(|pair| pair[0].0.end() >= pair[1].0.start())
-    {
-        return Err("`rubric` has ranges that overlap".to_string());
-    }
-    Ok(rubric)
-}
+type Rubric = Vec<(RangeInclusive<u32>, String)>;
 
 /// The options that are left to be read.
 struct Options(Map<String, Value>);
@@ -129,6 +157,68 @@ impl Options {
         match self.take::<String>(key)? {
             Some(text) if text.trim().is_empty() => Err(format!("`{key}` is empty")),
             text => Ok(text),
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// A text that must be there.
+    fn filled(&mut self, key: &str) -> Result<String, String> {
+        self.text(key)?.ok_or_else(|| format!("`{key}` is missing"))
+    }
+
+    /// Texts that must be there, at least one, and none that is empty.
+    fn texts(&mut self, key: &str) -> Result<Vec<String>, String> {
+        let texts: Vec<String> = self.take(key)?.unwrap_or_default();
+        if texts.is_empty() || texts.iter().any(|text| text.trim().is_empty()) {
+            return Err(format!(
+                "`{key}` must hold at least one text, and none that is empty"
+            ));
+        }
+        Ok(texts)
+    }
+
+    /// The lowest and the highest grade.
+    fn scale(&mut self) -> Result<Option<RangeInclusive<u32>>, String> {
+        match self.take::<[u32; 2]>("scale")? {
+            Some([lowest, highest]) if lowest >= highest || highest > 100 => {
+                Err("`scale` must go up and end at 100 at most".to_string())
+            }
+            scale => Ok(scale.map(|[lowest, highest]| lowest..=highest)),
+        }
+    }
+
+    /// What ranges of grades mean: `[lowest, highest, text]`. They must stand on the scale and not overlap.
+    fn rubric(&mut self, scale: Option<RangeInclusive<u32>>) -> Result<Option<Rubric>, String> {
+        let Some(rubric) = self.take::<Vec<(u32, u32, String)>>("rubric")? else {
+            return Ok(None);
+        };
+        let ranges = rubric.into_iter().map(|(from, to, text)| (from..=to, text));
+        let mut rubric: Rubric = ranges.collect();
+        rubric.sort_by_key(|(range, _)| *range.start());
+        let set = scale.is_some();
+        let scale = scale.unwrap_or(0..=10);
+        let on_scale = |range: &RangeInclusive<u32>| {
+            !range.is_empty() && scale.contains(range.start()) && scale.contains(range.end())
+        };
+        if let Some((range, _)) = rubric.iter().find(|(range, _)| !on_scale(range)) {
+            return Err(format!(
+                "`rubric` has the range {range:?}, which is not on the scale {scale:?}"
+            ));
+        }
+        if rubric
+            .windows(2)
+            .any(|pair| pair[0].0.end() >= pair[1].0.start())
+        {
+            return Err("`rubric` has ranges that overlap".to_string());
+        }
+        match rubric.as_slice() {
+            [(only, _)] if !set && only.start() == only.end() => {
+                Err("`rubric` has only one grade; add others, or a `scale`".to_string())
+            }
+            _ => Ok(Some(rubric)),
         }
     }
 

@@ -286,11 +286,24 @@ async fn a_metric_as_leaf_keeps_everything_of_it() {
         .strict();
     let judge = FakeJudge::new()
         .when("dag/question", says("yes"))
-        .when("g_eval/score", r#"{"reason": "", "score": 7}"#);
+        .when("g_eval/strict", r#"{"reason": "", "score": 0}"#);
     assert_eq!(
         measured(&Dag::new("x", ask("Answered?").yes(strict).no(0.0)), &judge).await,
         Ok(0.0)
     );
+}
+
+#[tokio::test]
+async fn a_leaf_asks_its_own_judge() {
+    let own = FakeJudge::new().reply(r#"{"reason": "", "score": 4}"#);
+    let clear = GEval::new("clear", "It is clear.").steps(["Look."]);
+    let dag = Dag::new(
+        "x",
+        ask("Answered?").yes(clear.judged_by(own.clone())).no(0.0),
+    );
+    let judge = FakeJudge::new().reply(says("yes"));
+    assert_eq!(measured(&dag, &judge).await, Ok(0.4));
+    assert_eq!((purposes(&judge).len(), purposes(&own).len()), (1, 1));
 }
 
 #[tokio::test]
@@ -450,10 +463,6 @@ fn what_cannot_be_measured_is_refused_with_the_name_of_the_node() {
         (
             Node::from(ask("Good?").yes(fixed("m", 1.0).at_most(0.3)).no(0.0)),
             "metric `m` is to be at most 0.30",
-        ),
-        (
-            Node::from(ask("Good?").yes(fixed("m", 1.0).judged_by("other")).no(0.0)),
-            "metric `m` has a judge of its own",
         ),
         (
             Node::from(ask("Good?").yes(fixed("m", 1.0).report_only()).no(0.0)),

@@ -4,7 +4,7 @@ use super::graph::{Kind, Outcome, Then};
 use super::nodes::Node;
 use super::read::{read, text};
 use super::{DEFAULT_FIELDS, Dag, Leaves};
-use crate::{Bar, Field, Result};
+use crate::{Bar, Field, JudgeChoice, Result};
 use serde_json::{Map, Value, json};
 
 type Object = Map<String, Value>;
@@ -44,7 +44,7 @@ impl Dag {
     /// | `yes_no` | `question`, `fields`, `turns` | a verdict `true` and a verdict `false` |
     /// | `choice` | `question`, `fields`, `turns` | verdicts with texts, in the order in which the judge reads them |
     /// | `verdict` | `verdict`, and `score` in `0..=1` or `children` | what is reached when the judge answers so |
-    /// | `metric` | `metric` (its name), `options`, `at_least`, `label` | none |
+    /// | `metric` | `metric` (its name), `options`, `at_least`, `label`, `judge` (the name of one) | none |
     ///
     /// `fields` are names of [`Field`]s, `turns` is `[first, last]` in indexes of the conversation. Beside `name` and
     /// `nodes` the graph may have `fields`, `leaves` (`min`, `max`, `mean`, `first`), `strict`, `language`, `prompts` (texts
@@ -137,6 +137,20 @@ impl Dag {
                     }
                     if let Some(label) = adjustments.label {
                         put("label", label.into());
+                    }
+                    match adjustments.judge {
+                        None => {}
+                        Some(JudgeChoice::Named(judge)) => {
+                            put("judge", judge.into());
+                        }
+                        Some(JudgeChoice::This(_)) => {
+                            return Err(format!(
+                                "`{}`: the judge of {} was made in Rust and cannot be written\n\
+                                 hint: register it with `llmtest::judge!` and name it, `.judged_by(\"name\")`",
+                                self.name, node.title
+                            )
+                            .into());
+                        }
                     }
                 }
             }

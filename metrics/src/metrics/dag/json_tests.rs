@@ -363,9 +363,34 @@ fn a_metric_made_in_rust_must_say_how_it_is_written() {
             .no(0.0),
     );
     let error = dag.to_json().unwrap_err().to_string();
+    let judged = metric("house", |_: &TestCase| 1.0).judged_by(FakeJudge::new());
+    let judged = Node::from(judged).written("house", json!({}));
+    let unknown = Dag::new("x", ask("Good?").yes(judged).no(0.0)).to_json();
+    let unknown = unknown.unwrap_err().to_string();
+    assert!(
+        unknown.contains("the judge of metric `house` was made in Rust"),
+        "{unknown}"
+    );
     assert!(
         error.contains("metric `house` was made in Rust") && error.contains("hint: "),
         "{error}"
+    );
+}
+
+#[test]
+fn the_name_of_a_judge_is_written() {
+    let house = metric("house", |_: &TestCase| 1.0).judged_by("strong");
+    let house = Node::from(house).written("house", json!({}));
+    let written = Dag::new("x", ask("Good?").yes(house).no(0.0))
+        .to_json()
+        .unwrap();
+    let again = Dag::from_json_with(&written, |_, _| {
+        Ok(Some(Node::from(metric("house", |_: &TestCase| 1.0))))
+    });
+    let again = again.unwrap().to_json().unwrap();
+    assert!(
+        written.contains("\"judge\": \"strong\"") && again == written,
+        "{again}"
     );
 }
 
@@ -379,7 +404,7 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
     let g_eval = json!({
         "type": "metric", "metric": "g_eval", "at_least": 0.9, "label": "clarity",
         "options": {"name": "clear", "criteria": "It is clear.", "steps": ["Look."], "fields": ["output"],
-                    "rubric": [[0, 4, "muddled"], [5, 10, "clear"]], "strict": true, "language": "German"},
+                    "rubric": [[0, 4, "muddled"], [5, 10, "clear"]], "language": "German"},
     });
     let dag = with(g_eval.clone()).unwrap();
     assert_eq!(
@@ -399,7 +424,7 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
     let score = measure_with(&TestCase::new("q", "a"), &dag, judge.clone())
         .await
         .unwrap();
-    assert_eq!(score.value, 0.0, "strict");
+    assert_eq!(score.value, 0.9);
     assert_eq!(score.details[0].1[1]["bar"], "at least 0.90");
     assert_eq!(score.details[0].1[1]["metric"], "clarity");
     assert!(
@@ -419,11 +444,14 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
         "faithfulness"
     );
     for (options, message) in [
-        (json!({"name": "clear"}), "`criteria` is missing"),
+        (
+            json!({"name": "clear"}),
+            "`criteria` or `steps` must be there",
+        ),
         (json!({"name": "", "criteria": "x"}), "`name` is empty"),
         (
             json!({"name": "clear", "criteria": "x", "steps": []}),
-            "`steps` must hold",
+            "`steps` must hold at least one text",
         ),
         (
             json!({"name": "clear", "criteria": "x", "scale": [5, 5]}),
@@ -438,6 +466,10 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
             "overlap",
         ),
         (
+            json!({"name": "clear", "criteria": "x", "rubric": [[5, 5, "x"]]}),
+            "only one grade",
+        ),
+        (
             json!({"name": "clear", "criteria": "x", "strict": 1}),
             "`strict`: ",
         ),
@@ -448,6 +480,59 @@ async fn a_metric_of_this_crate_is_made_by_name_with_its_options() {
             error.contains("node `m`: metric `g_eval`: ") && error.contains(message),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn every_name_makes_the_metric_of_that_name() {
+    let plain = [
+        "answer_correctness",
+        "answer_relevancy",
+        "argument_correctness",
+        "bias",
+        "citation_faithfulness",
+        "context_entities_recall",
+        "contextual_precision",
+        "contextual_recall",
+        "contextual_relevancy",
+        "exact_match",
+        "faithfulness",
+        "goal_accuracy",
+        "hallucination",
+        "mcp_task_completion",
+        "mcp_use",
+        "multi_turn_mcp_use",
+        "pii_leakage",
+        "plan_adherence",
+        "plan_quality",
+        "step_efficiency",
+        "summarization",
+        "task_completion",
+        "tool_correctness",
+        "toxicity",
+    ];
+    let with_options = [
+        ("contains", json!({"text": "x"})),
+        ("misuse", json!({"domain": "shoes"})),
+        ("non_advice", json!({"kinds": ["legal"]})),
+        ("prompt_alignment", json!({"instructions": ["Be brief."]})),
+        ("role_violation", json!({"role": "a librarian"})),
+        ("topic_adherence", json!({"topics": ["shoes"]})),
+    ];
+    let all = plain.map(|name| (name, json!({}))).into_iter();
+    for (name, options) in all.chain(with_options) {
+        let Value::Object(options) = options else {
+            unreachable!()
+        };
+        let node = builtin::metric(name, &options).unwrap();
+        let nodes::Then::Metric(leaf) = node.0 else {
+            unreachable!()
+        };
+        assert_eq!(leaf.name(), name);
+        if !options.is_empty() {
+            let error = builtin::metric(name, &serde_json::Map::new()).unwrap_err();
+            assert!(error.contains("` is missing") || error.contains("` must hold"));
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl Dag {
     ///
     /// Panics, with the name of the node, on what could never be measured: a yes/no question without both answers, any
     /// other with fewer than two, questions that have nothing to do with each other, a path that ends without a score, a
-    /// leaf whose judge or direction would be lost.
+    /// leaf of which less is better.
     #[track_caller]
     pub fn new(name: impl Into<String>, start: impl Into<Node>) -> Self {
         let name = name.into();

@@ -331,11 +331,6 @@ impl Leaf {
     pub(super) fn check(&self) -> Result<(), String> {
         let name = self.name();
         let adjustments = self.metric.adjustments();
-        if adjustments.judge.is_some() {
-            return Err(format!(
-                "metric `{name}` has a judge of its own, but one judge answers a whole `Dag`; put `.judged_by(…)` on the `Dag`"
-            ));
-        }
         if adjustments.report_only {
             return Err(format!(
                 "metric `{name}` is report-only, but a leaf's score is that of the `Dag`; put `.report_only()` on the `Dag`"
@@ -344,7 +339,7 @@ impl Leaf {
         match self.metric.bar() {
             Bar::AtLeast(_) => Ok(()),
             bar @ Bar::AtMost(_) => Err(format!(
-                "metric `{name}` is to be {bar}, but the score of a leaf is better the higher it is; turn the metric round"
+                "metric `{name}` is to be {bar}, but the score of a leaf is better the higher it is; put it into an `AllOf`, which turns it round"
             )),
         }
     }

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
                 ],
                 "yes_no" | "choice" => &["type", "question", "fields", "turns", "children"],
                 "verdict" => &["type", "verdict", "score", "children"],
-                _ => &["type", "metric", "options", "at_least", "label"],
+                _ => &["type", "metric", "options", "at_least", "label", "judge"],
             };
             known_keys(node, keys).map_err(|problem| format!("node `{id}`: {problem}"))?;
             objects.insert(id.as_str(), node);
@@ -313,6 +313,10 @@ fn leaf(object: &Object, resolve: Resolve<'_>) -> Result<Leaf, String> {
         let min = min.as_f64().filter(|min| (0.0..=1.0).contains(min));
         let min = min.ok_or("`at_least` must be a number from 0 to 1")?;
         metric = Arc::new(Shared(metric).at_least(min));
+    }
+    if object.contains_key("judge") {
+        let judge = filled(object, "judge")?;
+        metric = Arc::new(Shared(metric).judged_by(judge.as_str()));
     }
     if object.contains_key("label") {
         metric = Arc::new(Shared(metric).named(filled(object, "label")?));

@@ -131,16 +131,21 @@ impl Dag {
                     reason: choice.reason,
                 })
             }
-            Kind::Metric(leaf) => match leaf.metric.measure(cx).await {
-                Ok(score) => Ok(Visit::Measured(score.checked()?)),
-                Err(error) => match error.downcast_ref::<NotApplicable>() {
-                    Some(skipped) => Ok(Visit::DoesNotApply(skipped.reason().to_string())),
-                    None => {
+            Kind::Metric(leaf) => {
+                // As an expectation of its own, with its own judge where it has one.
+                let judge = leaf.metric.adjustments().judge;
+                let asker = cx.asker_of_part(judge.as_ref(), 0);
+                match leaf.metric.measure(&cx.asking(&asker)).await {
+                    Ok(score) => Ok(Visit::Measured(score.checked()?)),
+                    Err(error) => {
+                        if let Some(skipped) = error.downcast_ref::<NotApplicable>() {
+                            return Ok(Visit::DoesNotApply(skipped.reason().to_string()));
+                        }
                         cx.note(format!("the leaf `{}` could not be measured", leaf.name()));
                         Err(error)
                     }
-                },
-            },
+                }
+            }
         }
     }
 }
