@@ -15,7 +15,7 @@ mod task_completion;
 mod tool_correctness;
 mod tool_permission;
 mod trajectory_match;
-mod tree;
+pub(crate) mod tree;
 
 pub use accept::Accept;
 pub use agent_loop_detection::AgentLoopDetection;

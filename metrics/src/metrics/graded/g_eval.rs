@@ -2,6 +2,7 @@
 
 use super::grading::{Grading, grading_knobs};
 use crate::options::{Options, knobs, options};
+use crate::metrics::agent::tree;
 use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
 
 /// What a judge is given when nothing else is said.
@@ -151,7 +152,7 @@ pub(super) fn titles(shown: &[(String, String)]) -> String {
 
 /// The calls of the case, or of the component, as an outline.
 fn outline(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
-    let outline = trace_text::outline(cx.trace, cx.span);
+    let outline = trace_text::outline(cx.trace, &tree::spans(cx));
     if outline.is_empty() {
         let name = metric.name();
         return Err(format!(
