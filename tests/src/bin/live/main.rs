@@ -2,7 +2,11 @@
 //! `cargo run -q --release -p llmtest-tests --bin live -- [--only TEXT]`. Which model is the business of the
 //! environment; see CONTRIBUTING.md.
 
-#![expect(clippy::print_stdout, reason = "a command that reports")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command that reports, with its progress apart"
+)]
 
 mod cases;
 
@@ -57,6 +61,7 @@ async fn run(only: &[String]) -> ExitCode {
     let mut tally = Tally::default();
     let mut notes = Vec::new();
     for live in &cases {
+        eprintln!("{} …", live.name);
         let started = Instant::now();
         let good = measure(&live.good).await;
         let bad = measure(&live.bad).await;
