@@ -1,7 +1,7 @@
 //! Graphs of questions.
 
 use super::{Live, live};
-use llmtest::{AnswerRelevancy, Dag, Field, TestCase, Turn, ask, task};
+use llmtest::{Contains, Dag, Field, TestCase, Turn, ask, task};
 
 pub(super) fn cases() -> Vec<Live> {
     let asked = "When does the shop open?";
@@ -23,9 +23,9 @@ pub(super) fn cases() -> Vec<Live> {
             || {
                 let promises = task("promises", "List what the shop promises to do, one a line.")
                     .given([Field::Output]);
-                let refund = ask("Do the promises include giving money back?")
+                let refund = ask("Is the customer promised money?")
                     .reads(&promises)
-                    .yes(AnswerRelevancy::new())
+                    .yes(Contains::new("money back"))
                     .no(0.0);
                 Dag::new("dag_task_and_metric", refund)
             },
@@ -42,7 +42,7 @@ pub(super) fn cases() -> Vec<Live> {
             || {
                 Dag::new(
                     "dag_turns",
-                    ask("Does the assistant greet the user?")
+                    ask("Is the assistant friendly to the user?")
                         .turns(0..=1)
                         .yes(1.0)
                         .no(0.0),
@@ -50,12 +50,12 @@ pub(super) fn cases() -> Vec<Live> {
             },
             TestCase::default().turns([
                 Turn::user("Hi!"),
-                Turn::assistant("Hello and welcome!"),
+                Turn::assistant("Hello and welcome! How can I help?"),
                 Turn::user("I need shoes."),
             ]),
             TestCase::default().turns([
                 Turn::user("Hi!"),
-                Turn::assistant("State your order number."),
+                Turn::assistant("Go away, you idiot."),
                 Turn::user("I need shoes."),
             ]),
         ),
