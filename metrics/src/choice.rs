@@ -41,18 +41,19 @@ fn read(value: &Value, labels: &[&str]) -> Result<Choice, String> {
     let plain =
         given.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '.'));
     let yes_no = labels.iter().all(|label| matches!(*label, "yes" | "no"));
-    let index = labels
-        .iter()
-        .position(|label| {
-            *label == given || *label == plain || (yes_no && label.eq_ignore_ascii_case(plain))
-        })
-        .ok_or_else(|| {
-            let listed: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
-            format!(
-                "`verdict` must be exactly one of {}, but it is {verdict}",
-                listed.join(", ")
-            )
-        })?;
+    let exact = labels.iter().position(|label| *label == given);
+    let near = || {
+        labels
+            .iter()
+            .position(|label| *label == plain || (yes_no && label.eq_ignore_ascii_case(plain)))
+    };
+    let index = exact.or_else(near).ok_or_else(|| {
+        let listed: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
+        format!(
+            "`verdict` must be exactly one of {}, but it is {verdict}",
+            listed.join(", ")
+        )
+    })?;
     let why = value["reason"].as_str().unwrap_or_default();
     Ok(Choice {
         index,

@@ -215,7 +215,7 @@ fn average_precision_rewards_early_hits() {
         (&[][..], 0.0),
         (&[false, false], 0.0),
         (&[true, true], 1.0),
-        (&[true, false, true], (1.0 + 2.0 / 3.0) / 2.0),
+        (&[true, false, true], f64::midpoint(1.0, 2.0 / 3.0)),
         (&[false, true], 0.5),
     ] {
         assert!(

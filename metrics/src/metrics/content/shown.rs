@@ -1,6 +1,6 @@
 //! What a judge is shown of a case that it judges as a whole.
 
-use crate::{EvalCx, Field, Metric, Result, windows};
+use crate::{EvalCx, Field, Metric, Result, trace_text};
 
 /// The texts under their titles: the chosen fields, or the conversation, or else input and output; the tool calls too, where
 /// there are some.
@@ -22,7 +22,7 @@ pub(super) fn shown(
             texts.push((field.name().to_string(), cx.need(metric, field)?));
         }
     } else {
-        let transcript = windows::transcript(&case.turns, 0..case.turns.len());
+        let transcript = trace_text::turns(&case.turns, 0..case.turns.len());
         texts.push(("conversation".to_string(), transcript));
     }
     if let Some(tools) = case.field(Field::Tools) {

@@ -1,8 +1,8 @@
 //! `GEval`.
 
 use super::grading::{Grading, grading_knobs};
-use crate::options::{Options, knobs, options};
 use crate::metrics::agent::tree;
+use crate::options::{Options, knobs, options};
 use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
 
 /// What a judge is given when nothing else is said.

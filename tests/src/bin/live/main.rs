@@ -23,13 +23,11 @@ fn main() -> ExitCode {
     let mut only = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        match (arg.as_str(), args.next()) {
-            ("--only", Some(text)) => only.push(text),
-            _ => {
-                println!("{USAGE}");
-                return ExitCode::FAILURE;
-            }
-        }
+        let (true, Some(text)) = (arg == "--only", args.next()) else {
+            println!("{USAGE}");
+            return ExitCode::FAILURE;
+        };
+        only.push(text);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,7 +87,7 @@ async fn run(only: &[String]) -> ExitCode {
                     live.name
                 )),
                 Measured::Error(message) => {
-                    notes.push(format!("{}, {which}: ERROR: {message}", live.name))
+                    notes.push(format!("{}, {which}: ERROR: {message}", live.name));
                 }
                 Measured::Score(_) => {}
             }

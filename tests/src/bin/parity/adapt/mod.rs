@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 /// What a vector is with us.
 pub(crate) enum Adapted {
     /// A metric of a case. Our scores are measured against the vector's threshold by [`threshold`].
-    Check(Check, ScriptedJudge),
+    Check(Box<Check>, ScriptedJudge),
     /// Something that is no metric, measured at once, such as an arena.
     Done(Ours),
 }
@@ -81,7 +81,7 @@ pub(crate) fn check_with(
         Some(threshold) if !strict(vector) => case.expect(metric.at_least(threshold)),
         _ => case.expect(metric),
     };
-    Adapted::Check(check, judge)
+    Adapted::Check(Box::new(check), judge)
 }
 
 /// Whether strictness decides the bar: `json_correctness` is strict unless told otherwise.
