@@ -60,12 +60,29 @@ where
 }
 
 /// What a test needs: `use llmtest::prelude::*;`.
+///
+/// The metrics are all here but `Cost`, `Latency`, `Not` and `Panel`: names that applications have too. They are in the
+/// crate's root, with everything else.
 #[cfg(feature = "harness")]
 pub mod prelude {
     pub use crate::{
-        AnswerRelevancy, Check, Contains, ContextualRelevancy, Dag, ExactMatch, Faithfulness,
-        Field, GEval, Golden, JsonCorrectness, Metric, PatternMatch, Score, Similarity, Spans,
-        TestCase, ToolCall, Turn, ask, llm_test, metric, metric_cx, observe, task,
+        AgentLoopDetection, AllOf, AnswerCorrectness, AnswerRelevancy, AnyOf, ArenaGEval,
+        ArgumentCorrectness, Bias, Bleu, Chrf, CitationFaithfulness, Classifier, Contains,
+        ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy,
+        ConversationCompleteness, ConversationalGEval, Dag, EmbeddingSimilarity, ExactMatch,
+        Faithfulness, GEval, GoalAccuracy, Hallucination, JsonCorrectness, KnowledgeRetention,
+        Levenshtein, McpTaskCompletion, McpUse, MeanReciprocalRank, Meteor, Misuse,
+        MultiTurnMcpUse, Ndcg, NoiseSensitivity, NonAdvice, NumericCloseness, PatternMatch,
+        PiiLeakage, PlanAdherence, PlanQuality, PrecisionAtK, PromptAlignment, RecallAtK,
+        Requirements, RoleAdherence, RoleViolation, Rouge, Similarity, SpanPattern, StepEfficiency,
+        Summarization, TaskCompletion, Ter, TokenBudget, TokenF1, ToolCorrectness, ToolPermission,
+        ToolUse, TopicAdherence, Toxicity, TrajectoryMatch, TurnContextualPrecision,
+        TurnContextualRecall, TurnContextualRelevancy, TurnFaithfulness, TurnRelevancy,
+        WeightedMean, WordErrorRate,
+    };
+    pub use crate::{
+        Check, Field, Golden, Metric, Passage, Score, Spans, TestCase, ToolCall, Turn, ask,
+        llm_test, metric, metric_cx, observe,
     };
 }
 
