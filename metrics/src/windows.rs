@@ -41,6 +41,7 @@ pub(crate) fn windows(turns: &[Turn], size: usize) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn turns(roles: &str) -> Vec<Turn> {
         let turn = |role| match role {
@@ -76,5 +77,42 @@ mod tests {
         let turns = turns("uauauaua");
         assert_eq!(windows(&turns, 2), [0..2, 0..4, 2..6, 4..8]);
         assert_eq!(windows(&turns, 1), [0..2, 2..4, 4..6, 6..8]);
+    }
+
+    proptest! {
+        #![proptest_config(crate::proptesting::config())]
+
+        #[test]
+        fn every_exchange_ends_just_one_window_and_no_turn_between_is_left_out(
+            roles in "[ua]{0,14}",
+            size in 1..6_usize,
+        ) {
+            let turns = turns(&roles);
+            let exchanges = exchanges(&turns);
+            let windows = windows(&turns, size);
+            prop_assert_eq!(windows.len(), exchanges.len());
+            let mut next = 0;
+            for (at, (window, exchange)) in windows.iter().zip(&exchanges).enumerate() {
+                prop_assert_eq!(exchange.start, next);
+                next = exchange.end;
+                prop_assert_eq!(window.end, exchange.end);
+                let within = |one: &&Range<usize>| one.start >= window.start && one.end <= window.end;
+                prop_assert_eq!(exchanges.iter().filter(within).count(), size.min(at + 1));
+                let said = &turns[exchange.clone()];
+                prop_assert!(said.iter().any(|turn| turn.role == Role::User));
+                prop_assert_eq!(said[said.len() - 1].role, Role::Assistant);
+            }
+            // What is left over is no exchange: the user has the last word, or never spoke.
+            let rest = &roles[next..];
+            prop_assert!(!rest.contains('u') || rest.ends_with('u'), "{}", rest);
+        }
+
+        #[test]
+        fn a_larger_window_only_reaches_further_back(roles in "[ua]{0,14}", size in 1..6_usize) {
+            let turns = turns(&roles);
+            for (small, large) in windows(&turns, size).iter().zip(windows(&turns, size + 1)) {
+                prop_assert!(large.start <= small.start && large.end == small.end);
+            }
+        }
     }
 }

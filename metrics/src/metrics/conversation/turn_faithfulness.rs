@@ -8,7 +8,7 @@ use crate::{Bar, EvalCx, Faithfulness, Field, Metric, Result, Score};
 /// For every exchange a window of it and the exchanges before it, ten in all unless [`window`](Self::window) says otherwise,
 /// is measured as [`Faithfulness`] measures one answer: the input is what the user said in it, the output what the assistant
 /// said, the passages all that its turns retrieved. The score is the mean over the windows, in `0.0..=1.0`.
-/// Where a window retrieved nothing, its claims are judged against no facts. A conversation without a complete exchange is Skipped. Strictness applies to each window.
+/// Where a window retrieved nothing, its claims are judged against no facts; where the assistant only called tools, it scores 1. A conversation without a complete exchange is Skipped. Strictness applies to each window.
 /// Needs `turns`, with `retrieved` on those for which something was. Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 1 where there is no exchange.
 ///
 /// ```
@@ -76,5 +76,51 @@ impl Metric for TurnFaithfulness {
             skips_without_passages: false,
         };
         windowed.measure(cx).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FakeJudge, MissingField, TestCase, ToolCall, Turn, measure_with};
+
+    #[tokio::test]
+    async fn an_answer_that_only_calls_tools_makes_no_claim() {
+        let case = TestCase::default().turns([
+            Turn::user("Book it."),
+            Turn::assistant("").tools([ToolCall::new("book")]),
+            Turn::user("Thanks."),
+            Turn::assistant("It is booked for nine.").retrieved(["It is booked for eight."]),
+        ]);
+        let fake = FakeJudge::new()
+            .when("/truths", r#"{"truths": ["It is booked for eight."]}"#)
+            .when("/claims", r#"{"claims": ["It is booked for nine."]}"#)
+            .when(
+                "/verdicts",
+                r#"{"verdicts": {"1": {"reason": "It is eight.", "verdict": "no"}}}"#,
+            );
+        let metric = TurnFaithfulness::new().window(1);
+        let score = measure_with(&case, &metric, fake.clone()).await.unwrap();
+        assert_eq!(score.value, 0.5);
+        assert_eq!(
+            score.reason.as_deref(),
+            Some(
+                r#"1 of 2 windows fell short: turns 3 to 4: 1 of 1 claim is contradicted by the passages: "It is booked for nine." (it is eight)"#
+            )
+        );
+        assert_eq!(fake.prompts().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn without_turns_the_missing_field_is_theirs() {
+        let case = TestCase::new("q", "a");
+        let error = measure_with(&case, &TurnFaithfulness::new(), FakeJudge::new())
+            .await
+            .unwrap_err();
+        let missing = error.downcast_ref::<MissingField>().unwrap();
+        assert_eq!(
+            (missing.metric.as_str(), missing.field),
+            ("turn_faithfulness", "turns")
+        );
     }
 }

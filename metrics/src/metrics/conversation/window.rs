@@ -60,8 +60,15 @@ impl<M: Metric> Windowed<'_, M> {
             field: field.name(),
         };
         match self.each.measure(&cx.with_case(&case)).await {
-            Err(error) if error.is::<crate::MissingField>() => Err(missing(Field::Turns).into()),
-            other => other,
+            Err(error) => match error.downcast_ref::<crate::MissingField>() {
+                // An answer may be nothing but tool calls.
+                Some(field) if field.field == Field::Output.name() => {
+                    Ok(Score::new(1.0).because("the assistant said nothing here"))
+                }
+                Some(_) => Err(missing(Field::Turns).into()),
+                None => Err(error),
+            },
+            score => score,
         }
     }
 }
