@@ -5,6 +5,9 @@ use crate::trace_text;
 use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
 use crate::{Bar, BoxFuture, EvalCx, Field, Metric, Result, Role, Score, join};
 
+/// How many earlier turns help to understand what a turn tells.
+const EARLIER: usize = 4;
+
 /// Measures whether the assistant remembers what the user told it: the share of its turns that forget nothing.
 ///
 /// The judge lists the facts that each turn of the user gives, then says of each turn of the assistant whether it forgot one
@@ -41,11 +44,17 @@ impl KnowledgeRetention {
         if turns[at].role == Role::Assistant {
             return Ok(Vec::new());
         }
+        // What is told is understood from the turns just before; all of them would make the text grow with its square.
+        let from = at.saturating_sub(EARLIER);
         let template = self
             .options
             .template("knowledge")
             .text("last", (at + 1).to_string())
-            .fenced("turns", "conversation", trace_text::turns(turns, 0..at + 1));
+            .fenced(
+                "turns",
+                "conversation",
+                trace_text::turns(turns, from..at + 1),
+            );
         verdicts::list(cx, template, "facts", turns[at].content.len()).await
     }
 
@@ -155,5 +164,24 @@ mod tests {
             .unwrap();
         assert_eq!(score.value, 1.0);
         assert_eq!(fake.prompts().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_none_is_asked_again_and_old_turns_are_left_out() {
+        let fake = FakeJudge::new()
+            .reply("no facts")
+            .when("knowledge_retention/knowledge", r#"{"facts": []}"#);
+        let talk = (0..8).map(|n| Turn::user(format!("Message {n}.")));
+        let case = TestCase::default().turns(talk);
+        measure_with(&case, &KnowledgeRetention::new(), fake.clone())
+            .await
+            .unwrap();
+        let prompts = fake.prompts();
+        assert_eq!(prompts.len(), 9);
+        let last = prompts[8].text();
+        assert!(
+            last.contains("8. user: Message 7.") && !last.contains("Message 2."),
+            "{last}"
+        );
     }
 }

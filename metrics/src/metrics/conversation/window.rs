@@ -47,6 +47,12 @@ impl<M: Metric> Windowed<'_, M> {
             .iter()
             .map(|window| -> BoxFuture<'_, _> { Box::pin(self.window(cx, window.clone())) });
         let scores = join::all(calls.collect()).await?;
+        if self.skips_without_passages && turns.iter().all(|turn| turn.retrieved.is_empty()) {
+            cx.note(format!(
+                "`{}` judged nothing: no turn has `retrieved`; if passages were retrieved, set them with `Turn::retrieved`",
+                self.name
+            ));
+        }
         Ok(mean(&windows, scores))
     }
 
