@@ -88,16 +88,27 @@ impl<'a> EvalCx<'a> {
         prompt: Prompt,
         check: impl Fn(&T) -> Result<(), String> + Send + Sync,
     ) -> Result<Answer<T>> {
-        let mut prompt = prompt;
-        for attempt in 0.. {
-            let reply = self.asker.complete(&mut prompt).await?;
-            let read = json::read(&reply.text)
+        let read = |text: &str| {
+            json::read(text)
                 .and_then(|value| {
                     serde_json::from_value::<T>(value)
                         .map_err(|error| format!("the JSON is not what was asked: {error}"))
                 })
-                .and_then(|value| check(&value).map(|()| value));
-            let problem = match read {
+                .and_then(|value| check(&value).map(|()| value))
+        };
+        self.ask_read(prompt, read).await
+    }
+
+    /// As [`ask_checked`](Self::ask_checked), with a reader of the whole reply.
+    pub(crate) async fn ask_read<T>(
+        &self,
+        prompt: Prompt,
+        read: impl Fn(&str) -> Result<T, String> + Send + Sync,
+    ) -> Result<Answer<T>> {
+        let mut prompt = prompt;
+        for attempt in 0.. {
+            let reply = self.asker.complete(&mut prompt).await?;
+            let problem = match read(&reply.text) {
                 Ok(value) => return Ok(Answer { value, reply }),
                 Err(problem) => problem,
             };

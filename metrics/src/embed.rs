@@ -103,7 +103,8 @@ pub(crate) fn cosine(one: &[f32], two: &[f32]) -> Option<f64> {
         let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
         products.sum()
     };
-    let product = dot(one, one).sqrt() * dot(two, two).sqrt();
+    // One root of the product, so that a vector and itself give exactly 1.
+    let product = (dot(one, one) * dot(two, two)).sqrt();
     (product > 0.0).then(|| (dot(one, two) / product).clamp(-1.0, 1.0))
 }
 
@@ -216,6 +217,19 @@ mod tests {
         assert!(error.to_string().contains("\"abc\""), "{error}");
     }
 
+    #[test]
+    fn a_vector_and_itself_have_a_cosine_of_exactly_1() {
+        for vector in [
+            &[1.0, 1.0][..],
+            &[0.1, 0.7, 0.3],
+            &[f32::MAX; 4],
+            &[1e-45, 0.0],
+        ] {
+            assert_eq!(cosine(vector, vector), Some(1.0), "{vector:?}");
+        }
+        assert_eq!(cosine(&[0.0, 0.0], &[1.0, 1.0]), None);
+    }
+
     proptest! {
         #![proptest_config(crate::proptesting::config())]
 
@@ -231,7 +245,7 @@ mod tests {
                 prop_assert!((-1.0..=1.0).contains(&value));
                 let longer: Vec<f32> = one.iter().map(|number| number * scale).collect();
                 prop_assert!((cosine(&longer, &two).unwrap_or(9.0) - value).abs() < 1e-4);
-                prop_assert!((cosine(&one, &one).unwrap_or(9.0) - 1.0).abs() < 1e-9);
+                prop_assert_eq!(cosine(&one, &one), Some(1.0));
                 let opposite: Vec<f32> = two.iter().map(|number| -number).collect();
                 prop_assert!((cosine(&one, &opposite).unwrap_or(9.0) + value).abs() < 1e-12);
             }

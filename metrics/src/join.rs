@@ -1,21 +1,25 @@
 //! Waiting for several futures at once, without a runtime.
 
-use crate::{BoxFuture, Result};
+use crate::error::BoxError;
+use crate::{BoxFuture, NotApplicable, Result};
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// The results of all, in the order given; the first error ends the rest.
+/// The results of all, in the order given; the first error ends the rest. That one of them does not apply is told only where
+/// none of the others fails.
 pub(crate) async fn all<T>(futures: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
     let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    let mut skipped: Vec<Option<BoxError>> = futures.iter().map(|_| None).collect();
     let mut running: Vec<Option<BoxFuture<'_, Result<T>>>> =
         futures.into_iter().map(Some).collect();
     poll_fn(|task| {
-        for (slot, result) in running.iter_mut().zip(&mut done) {
+        for ((slot, result), skipped) in running.iter_mut().zip(&mut done).zip(&mut skipped) {
             let Some(future) = slot else { continue };
             if let Poll::Ready(ready) = future.as_mut().poll(task) {
                 *slot = None;
                 match ready {
                     Ok(value) => *result = Some(value),
+                    Err(error) if error.is::<NotApplicable>() => *skipped = Some(error),
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             }
@@ -23,7 +27,12 @@ pub(crate) async fn all<T>(futures: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec
         if running.iter().any(Option::is_some) {
             Poll::Pending
         } else {
-            Poll::Ready(Ok(()))
+            Poll::Ready(
+                skipped
+                    .iter_mut()
+                    .find_map(Option::take)
+                    .map_or(Ok(()), Err),
+            )
         }
     })
     .await?;
@@ -60,5 +69,24 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.to_string(), "down");
+    }
+
+    #[tokio::test]
+    async fn an_error_wins_over_what_does_not_apply_whichever_ends_first() {
+        for (first, second) in [(0, 3), (3, 0)] {
+            let skipped = || after(first, Err(NotApplicable::because("nothing to ask").into()));
+            let failed = || after(second, Err("down".into()));
+            for both in [
+                vec![Box::pin(skipped()) as BoxFuture<'_, _>, Box::pin(failed())],
+                vec![Box::pin(failed()) as BoxFuture<'_, _>, Box::pin(skipped())],
+            ] {
+                assert_eq!(all(both).await.unwrap_err().to_string(), "down");
+            }
+            let alone = vec![
+                Box::pin(skipped()) as BoxFuture<'_, _>,
+                Box::pin(after(second, Ok(1))),
+            ];
+            assert!(all(alone).await.unwrap_err().is::<NotApplicable>());
+        }
     }
 }

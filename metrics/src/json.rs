@@ -1,7 +1,7 @@
 //! Reading JSON out of what a model wrote.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::fmt;
 
 /// Finds the JSON object in a model's reply: bare, in a code fence, or amid prose; trailing commas are forgiven. The
@@ -22,13 +22,18 @@ pub fn read(text: &str) -> Result<Value, String> {
         return Err("the reply holds no JSON object".to_string());
     };
     let mut problem = None;
-    // The first object that parses; prose before it may hold braces too.
-    for (at, _) in trimmed[start..].match_indices('{') {
-        let rest = &trimmed[start + at..];
+    let mut from = start;
+    // The first object that parses; prose before it may hold braces too. What is within an object is never taken for it.
+    while let Some(at) = trimmed[from..].find('{').map(|at| from + at) {
+        let rest = &trimmed[at..];
+        let object = rest[1..].trim_start().starts_with('"');
+        from = at + 1;
         let Some(end) = object_end(rest) else {
-            problem.get_or_insert_with(|| {
-                "the JSON object is not closed; the reply may have been cut off".to_string()
-            });
+            let cut = "the JSON object is not closed; the reply may have been cut off";
+            if object {
+                return Err(cut.to_string());
+            }
+            problem.get_or_insert_with(|| cut.to_string());
             continue;
         };
         let candidate = &rest[..end];
@@ -37,10 +42,46 @@ pub fn read(text: &str) -> Result<Value, String> {
             Err(error) if error.is_data() => return Err(error.to_string()),
             Err(error) => {
                 problem.get_or_insert_with(|| format!("the JSON object does not parse: {error}"));
+                if object {
+                    from = at + end;
+                }
             }
         }
     }
     Err(problem.unwrap_or_else(|| "the reply holds no JSON object".to_string()))
+}
+
+/// What a reply that was cut off amid its object holds: the object up to the last object or list within it that was closed.
+pub(crate) fn read_cut(text: &str) -> Option<Value> {
+    let text = &text[text.find('{')?..];
+    let mut scanner = Scanner::default();
+    let mut open = Vec::new();
+    let mut whole = None;
+    for (at, byte) in text.bytes().enumerate() {
+        if scanner.in_string(byte) {
+            continue;
+        }
+        match byte {
+            b'{' => open.push('}'),
+            b'[' => open.push(']'),
+            b'}' | b']' => {
+                open.pop()?;
+                if open.is_empty() {
+                    return None;
+                }
+                whole = Some((at + 1, open.clone()));
+            }
+            _ => {}
+        }
+    }
+    let (end, open) = whole?;
+    let closed = open.into_iter().rev().collect::<String>();
+    parse(&format!("{}{closed}", &text[..end])).ok()
+}
+
+/// Whether two numbers are one: `1` and `1.0` are, and integers are compared to their last digit.
+pub(crate) fn same_number(one: &Number, other: &Number) -> bool {
+    one == other || ((one.is_f64() || other.is_f64()) && one.as_f64() == other.as_f64())
 }
 
 /// As `serde_json` parses, but a key that stands twice is an error (of kind "data"): nobody can tell which one is meant.
@@ -206,6 +247,35 @@ mod tests {
             "{\"a\": \"}{\",}",
         ] {
             assert_eq!(read(text).unwrap(), json!({"a": "}{"}), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_an_object_is_not_the_object() {
+        let cut = r#"Sure: {"verdicts": {"1": {"verdict": "yes"}, "2": {"verd"#;
+        assert!(read(cut).unwrap_err().contains("cut off"));
+        let broken = r#"{"verdicts": {"1": {"verdict": yes}, "2": {"verdict": "no"}}}"#;
+        assert!(read(broken).unwrap_err().contains("does not parse"));
+        for prose in ["The set {x is open. ", "{ {", r#"{"a"}, so: "#] {
+            assert_eq!(
+                read(&format!(r#"{prose}{{"a": 1}}"#)).unwrap(),
+                json!({"a": 1}),
+                "{prose}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_reply_that_was_cut_off_the_whole_parts_are_read() {
+        let object = r#"So: {"v": {"1": {"r": "}", "v": "yes"}, "2": {"v": "n"#;
+        assert_eq!(
+            read_cut(object),
+            Some(json!({"v": {"1": {"r": "}", "v": "yes"}}}))
+        );
+        let list = r#"{"v": [{"n": 1}, {"n": 2}, {"n""#;
+        assert_eq!(read_cut(list), Some(json!({"v": [{"n": 1}, {"n": 2}]})));
+        for nothing in ["", "no", r#"{"v": {"1": "#, r#"{"v": {}} or {"#, "}"] {
+            assert_eq!(read_cut(nothing), None, "{nothing}");
         }
     }
 

@@ -80,14 +80,16 @@ pub struct Usage {
 impl Usage {
     /// Tokens read and written.
     pub fn total(self) -> u64 {
-        self.prompt_tokens + self.completion_tokens
+        self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 }
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.prompt_tokens += other.prompt_tokens;
-        self.completion_tokens += other.completion_tokens;
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.completion_tokens = self
+            .completion_tokens
+            .saturating_add(other.completion_tokens);
     }
 }
 
@@ -371,5 +373,19 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("llmtest::spawn"), "{error}");
+    }
+
+    #[test]
+    fn tokens_beyond_what_can_be_counted_stay_at_the_most() {
+        let mut usage = Usage {
+            prompt_tokens: u64::MAX,
+            completion_tokens: 7,
+        };
+        assert_eq!(usage.total(), u64::MAX);
+        usage += usage;
+        assert_eq!(
+            (usage.prompt_tokens, usage.completion_tokens),
+            (u64::MAX, 14)
+        );
     }
 }

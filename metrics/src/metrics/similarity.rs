@@ -177,7 +177,8 @@ fn by_lines(expected: &str, output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FakeJudge, MissingField, TestCase, measure_with};
+    use crate::{FakeJudge, MissingField, TestCase, measure_with, proptesting};
+    use proptest::prelude::*;
 
     fn value(a: &str, b: &str) -> f64 {
         score(a, b).unwrap().value
@@ -240,5 +241,25 @@ mod tests {
             error.downcast_ref::<MissingField>().unwrap().field,
             "expected"
         );
+    }
+
+    proptest! {
+        #![proptest_config(proptesting::config())]
+
+        #[test]
+        fn the_score_is_in_range_symmetric_and_1_for_equals_alone(a in "[abä ]{0,8}|\\PC{0,8}", b in "[abä ]{0,8}|\\PC{0,8}") {
+            let score = value(&a, &b);
+            prop_assert!((0.0..=1.0).contains(&score), "{score}");
+            prop_assert_eq!(score, value(&b, &a));
+            prop_assert_eq!(value(&a, &a), 1.0);
+            prop_assert_eq!(score == 1.0, a == b);
+        }
+
+        #[test]
+        fn what_both_texts_begin_with_never_lowers_the_score(a in "[ab]{0,6}", b in "[ab]{0,6}", start in "[abc]{0,6}") {
+            let with = |end: &str| format!("{start}{end}");
+            let longer = value(&with(&a), &with(&b));
+            prop_assert!(longer >= value(&a, &b));
+        }
     }
 }

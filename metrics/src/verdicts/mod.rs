@@ -6,14 +6,21 @@
 
 mod reply;
 
-use crate::{EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, reason};
-use reply::{Entry, NumberedReply, Split, SplitReply};
+use crate::{
+    BoxFuture, EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, join, json as reading,
+    reason,
+};
+use reply::{Entry, NumberedReply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// How often items that the judge left out are asked again.
 const RE_ASKS: usize = 2;
+
+/// How many items are asked about in one call: more verdicts than a reply can be sure to hold.
+const AT_ONCE: usize = 40;
 
 /// How many verdicts a reason quotes.
 const QUOTED: usize = 3;
@@ -120,7 +127,8 @@ fn texts(value: &Value, key: &str) -> Result<Vec<String>, String> {
 pub(crate) struct Ballot(pub(crate) &'static [Vote]);
 
 impl Ballot {
-    /// Asks for a verdict on every item. `ask` makes the prompt from the items as numbered lines.
+    /// Asks for a verdict on every item, in calls of at most 40, all at once. `ask` makes the prompt from the items as numbered
+    /// lines; their numbers go on from call to call.
     pub(crate) async fn verdicts(
         &self,
         cx: &EvalCx<'_>,
@@ -130,9 +138,32 @@ impl Ballot {
         if cx.as_given() {
             return self.as_given(cx, ask(numbered(items))).await;
         }
+        let ask = &ask;
+        let calls = (0..items.len())
+            .step_by(AT_ONCE)
+            .map(|start| -> BoxFuture<'_, _> {
+                let end = items.len().min(start + AT_ONCE);
+                Box::pin(self.some_verdicts(cx, items, start + 1..=end, ask))
+            });
+        Ok(join::all(calls.collect())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    /// Asks for a verdict on the items of these numbers, in one call unless some are left out.
+    async fn some_verdicts(
+        &self,
+        cx: &EvalCx<'_>,
+        items: &[String],
+        asked: RangeInclusive<usize>,
+        ask: &(impl Fn(String) -> Template + Send + Sync),
+    ) -> Result<Vec<Verdict>> {
         let mut found: Vec<Option<Verdict>> = items.iter().map(|_| None).collect();
         for round in 0.. {
-            let open: Vec<usize> = (1..=items.len())
+            let open: Vec<usize> = asked
+                .clone()
                 .filter(|number| found[number - 1].is_none())
                 .collect();
             if open.is_empty() {
@@ -158,9 +189,7 @@ impl Ballot {
             if round > 0 {
                 cx.re_asked();
             }
-            let answer = cx
-                .ask_checked::<NumberedReply>(prompt, |reply| self.check(reply, &open))
-                .await?;
+            let answer = cx.ask_read(prompt, |text| self.read(text, &open)).await?;
             for (number, verdict) in answer.value.verdicts {
                 found[number - 1] = Some(Verdict {
                     statement: items[number - 1].clone(),
@@ -181,7 +210,7 @@ impl Ballot {
         template: Template,
         statement: &str,
     ) -> Result<Option<Verdict>> {
-        let prompt = template.schema(self.entry(&[])).prompt()?;
+        let prompt = template.schema(self.entry()).prompt()?;
         if cx.as_given() {
             let reply = cx.ask::<Value>(prompt).await?.value;
             return Ok(self.read_as_given(&reply));
@@ -219,58 +248,32 @@ impl Ballot {
         })
     }
 
-    /// Asks for items and verdicts at once, where the judge takes a text apart and judges the parts in one call.
-    pub(crate) async fn split(
-        &self,
-        cx: &EvalCx<'_>,
-        template: Template,
-        length: usize,
-    ) -> Result<Vec<Verdict>> {
-        if cx.as_given() {
-            return self.as_given(cx, template).await;
-        }
-        let tokens = u32::try_from((768 + length).min(8192)).unwrap_or(8192);
-        let prompt = template
-            .schema(self.split_schema())
-            .max_tokens(tokens)
-            .prompt()?;
-        let check = |reply: &SplitReply| {
-            reply.verdicts.iter().try_for_each(|split| {
-                self.check_vote(split.verdict, &format!("of {:?}", split.fact))
-            })
-        };
-        let reply = cx.ask_checked::<SplitReply>(prompt, check).await?.value;
-        let verdict = |split: Split| Verdict {
-            statement: split.fact,
-            vote: split.verdict,
-            reason: split.reason.unwrap_or_default(),
-            passage: None,
-        };
-        Ok(reply.verdicts.into_iter().map(verdict).collect())
-    }
-
     /// An object with a key for every number: a server that enforces it cannot leave one out.
     fn numbered_schema(&self, keys: &[String]) -> Value {
-        let properties: Map<String, Value> = keys
-            .iter()
-            .map(|key| (key.clone(), self.entry(&[])))
-            .collect();
+        let properties: Map<String, Value> =
+            keys.iter().map(|key| (key.clone(), self.entry())).collect();
         object(&json!({"verdicts": object(&Value::Object(properties))}))
     }
 
-    fn split_schema(&self) -> Value {
-        object(&json!({"verdicts": {"type": "array", "items": self.entry(&["fact"])}}))
+    /// One verdict. In the order of the alphabet, which some servers keep, the reason comes before the verdict.
+    fn entry(&self) -> Value {
+        let votes: Vec<&str> = self.0.iter().map(|vote| vote.as_str()).collect();
+        object(&json!({"reason": {"type": "string"}, "verdict": {"type": "string", "enum": votes}}))
     }
 
-    /// One verdict. In the order of the alphabet, which some servers keep, the reason comes before the verdict.
-    fn entry(&self, texts: &[&str]) -> Value {
-        let votes: Vec<&str> = self.0.iter().map(|vote| vote.as_str()).collect();
-        let mut properties =
-            json!({"reason": {"type": "string"}, "verdict": {"type": "string", "enum": votes}});
-        for text in texts {
-            properties[*text] = json!({"type": "string"});
-        }
-        object(&properties)
+    /// The verdicts of a reply; of one that was cut off, those that it did hold.
+    fn read(&self, text: &str, open: &[usize]) -> Result<NumberedReply, String> {
+        let checked = |value| {
+            let reply = serde_json::from_value::<NumberedReply>(value)
+                .map_err(|error| format!("the JSON is not what was asked: {error}"))?;
+            self.check(&reply, open).map(|()| reply)
+        };
+        reading::read(text).and_then(checked).or_else(|problem| {
+            reading::read_cut(text)
+                .and_then(|value| checked(value).ok())
+                .filter(|reply| !reply.verdicts.is_empty())
+                .ok_or(problem)
+        })
     }
 
     /// Numbers that were not asked about or came twice; numbers left out are asked for afterwards.

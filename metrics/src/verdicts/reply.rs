@@ -20,22 +20,6 @@ pub(super) struct Entry {
     pub(super) verdict: Vote,
 }
 
-/// Items and verdicts at once.
-#[derive(serde::Deserialize)]
-pub(super) struct SplitReply {
-    pub(super) verdicts: Vec<Split>,
-}
-
-/// An item with its verdict.
-#[derive(serde::Deserialize)]
-pub(super) struct Split {
-    #[serde(alias = "statement")]
-    pub(super) fact: String,
-    #[serde(default)]
-    pub(super) reason: Option<String>,
-    pub(super) verdict: Vote,
-}
-
 fn numbered<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(usize, Entry)>, D::Error> {
     let entries: Vec<(Value, Value)> = match Value::deserialize(deserializer)? {
         Value::Object(entries) => entries

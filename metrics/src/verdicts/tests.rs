@@ -239,3 +239,31 @@ async fn scored_as_given_nothing_is_asked_again_and_what_is_no_verdict_is_droppe
     assert_eq!(votes(&verdicts), [Vote::Yes, Vote::No, Vote::Yes]);
     assert_eq!(judge.prompts().len(), 1);
 }
+
+#[tokio::test]
+async fn many_items_are_asked_about_in_several_calls() {
+    let verdicts_of = |from: usize, to: usize| {
+        let all: Vec<(usize, &str)> = (from..=to).map(|number| (number, "yes")).collect();
+        reply(&all)
+    };
+    let judge = FakeJudge::new()
+        .when("\n80. item 80\n", verdicts_of(41, 80))
+        .when("\n81. item 81\n", verdicts_of(81, 81))
+        .when("\n01. item 1\n", verdicts_of(1, 40));
+    let (verdicts, re_asks) = judged(81, &judge).await;
+    let verdicts = verdicts.unwrap();
+    assert_eq!((verdicts.len(), re_asks), (81, 0));
+    assert_eq!(verdicts[79].statement, "item 80");
+    assert_eq!(judge.prompts().len(), 3);
+}
+
+#[tokio::test]
+async fn the_verdicts_of_a_reply_that_was_cut_off_are_kept() {
+    let whole = reply(&[(1, "yes"), (2, "no"), (3, "yes")]);
+    let cut = &whole[..whole.len() - 20];
+    let judge = FakeJudge::new().reply(cut).reply(reply(&[(3, "no")]));
+    let (verdicts, re_asks) = judged(3, &judge).await;
+    assert_eq!(votes(&verdicts.unwrap()), [Vote::Yes, Vote::No, Vote::No]);
+    assert_eq!(re_asks, 1);
+    assert!(!judge.prompts()[1].text().contains("item 2"));
+}

@@ -1,6 +1,6 @@
 //! `Accept`, and how arguments are compared.
 
-use crate::reason;
+use crate::{json, reason};
 use serde_json::{Map, Value};
 
 const ONE_OF: &str = "$one_of";
@@ -119,9 +119,7 @@ pub(crate) fn agree(expected: &Value, called: &Value) -> bool {
         Form::Plain => {}
     }
     match (expected, called) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other || one.as_f64() == other.as_f64()
-        }
+        (Value::Number(one), Value::Number(other)) => json::same_number(one, other),
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| agree(one, other))
         }
@@ -286,6 +284,14 @@ mod tests {
             arguments_share(&either, &json!({"o": {"a": 2, "b": 1}})),
             0.5
         );
+    }
+
+    #[test]
+    fn large_integers_are_told_apart() {
+        let large = json!(1_234_567_890_123_456_789_i64);
+        assert!(agree(&large, &large.clone()));
+        assert!(!agree(&large, &json!(1_234_567_890_123_456_788_i64)));
+        assert!(agree(&json!(-3), &json!(-3.0)) && !agree(&json!(u64::MAX), &json!(-1)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{Bar, ContextualRelevancy, EvalCx, Field, Metric, Result, Score};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let judge = FakeJudge::new()
-///     .reply(r#"{"verdicts": [{"fact": "30 days.", "reason": "It is the limit.", "verdict": "yes"}]}"#);
+///     .reply(r#"{"verdicts": {"1": {"reason": "It is the limit.", "verdict": "yes"}}}"#);
 /// let case = TestCase::default().turns([
 ///     Turn::user("How long may I return shoes?"),
 ///     Turn::assistant("For 60 days.").retrieved(["Shoes can be returned for 30 days."]),

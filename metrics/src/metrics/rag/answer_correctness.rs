@@ -39,7 +39,8 @@ const SIMILARITY: f64 = 0.25;
 #[derive(Debug, Clone)]
 pub struct AnswerCorrectness {
     beta: f64,
-    similarity: f64,
+    /// The weight of the similarity, where one was set.
+    similarity: Option<f64>,
     embedder: Option<AnyEmbedder>,
     options: Options,
 }
@@ -49,7 +50,7 @@ impl AnswerCorrectness {
     pub fn new() -> Self {
         Self {
             beta: 1.0,
-            similarity: 0.0,
+            similarity: None,
             embedder: None,
             options: options!("answer_correctness": "statements", "verdicts"),
         }
@@ -74,17 +75,23 @@ impl AnswerCorrectness {
             (0.0..=1.0).contains(&weight),
             "`AnswerCorrectness` needs a weight in 0.0..=1.0 for the similarity, but it is {weight}; ragas takes 0.25"
         );
-        self.similarity = weight;
+        self.similarity = Some(weight);
         self
     }
 
     /// Embeds with this embedder, as it is: not recorded, not retried. Where no weight is set, it is 0.25.
     pub fn embedder(mut self, embedder: impl Into<AnyEmbedder>) -> Self {
         self.embedder = Some(embedder.into());
-        if self.similarity == 0.0 {
-            self.similarity = SIMILARITY;
-        }
         self
+    }
+
+    fn weight(&self) -> f64 {
+        let unset = if self.embedder.is_some() {
+            SIMILARITY
+        } else {
+            0.0
+        };
+        self.similarity.unwrap_or(unset)
     }
 
     async fn statements(&self, cx: &EvalCx<'_>, input: &str, answer: &str) -> Result<Vec<String>> {
@@ -145,12 +152,13 @@ impl Metric for AnswerCorrectness {
         ];
         let [said, wanted] = pair(join::all(ballots).await?)?;
         let mut score = score(&said, &wanted, self.beta);
-        if self.similarity > 0.0 {
+        let weight = self.weight();
+        if weight > 0.0 {
             let by = self.embedder.as_ref();
             let (similarity, model) =
                 embedding_similarity::measured(cx, by, &output, &expected).await?;
             let facts = score.value;
-            score.value = (1.0 - self.similarity) * facts + self.similarity * similarity;
+            score.value = (1.0 - weight) * facts + weight * similarity;
             let reason = score.reason.unwrap_or_default();
             score.reason = Some(format!(
                 "{reason}; the similarity of both is {similarity:.2}"

@@ -135,3 +135,18 @@ proptest! {
         prop_assert!(f_beta(right, wrong, missing + 1, beta) <= value);
     }
 }
+
+#[test]
+fn a_weight_that_was_set_stays_whatever_comes_after_it() {
+    let embedder = || crate::FakeEmbedder::new().when("", [1.0]);
+    let metric = AnswerCorrectness::new;
+    for (metric, weight) in [
+        (metric(), 0.0),
+        (metric().embedder(embedder()), 0.25),
+        (metric().similarity(0.0).embedder(embedder()), 0.0),
+        (metric().embedder(embedder()).similarity(0.0), 0.0),
+        (metric().similarity(0.5).embedder(embedder()), 0.5),
+    ] {
+        assert_eq!(metric.weight(), weight);
+    }
+}

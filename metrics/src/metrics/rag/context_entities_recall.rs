@@ -100,17 +100,30 @@ fn each_once(entities: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// Whether the entity stands in the text, in any case and as words of its own.
+/// Whether the entity stands in the text, in any case and as words and numbers of its own: "5%" is no part of "2.5%".
 fn stands_in(entity: &str, text: &str) -> bool {
     let (entity, text) = (entity.to_lowercase(), text.to_lowercase());
     text.match_indices(&entity).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + entity.len()..].chars().next();
-        ![before, after]
+        let within_a_word = [before, after]
             .into_iter()
             .flatten()
-            .any(char::is_alphanumeric)
+            .any(char::is_alphanumeric);
+        !within_a_word && !within_a_number(&text, at, at + entity.len())
     })
+}
+
+/// Whether the text from one place to another begins or ends amid a number.
+fn within_a_number(text: &str, start: usize, end: usize) -> bool {
+    let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    let joins = |c: Option<char>| matches!(c, Some('.' | ',' | '\'' | '’' | '/' | ':'));
+    let (mut before, mut after) = (text[..start].chars().rev(), text[end..].chars());
+    let stands = &text[start..end];
+    let (first, last) = (stands.chars().next(), stands.chars().next_back());
+    let (next, beyond) = (after.next(), after.next());
+    is_digit(first) && joins(before.next()) && is_digit(before.next())
+        || is_digit(last) && (next == Some('%') || joins(next) && is_digit(beyond))
 }
 
 fn settled(statement: String, vote: Vote, reason: &str) -> Verdict {
@@ -198,6 +211,22 @@ mod tests {
             error.downcast_ref::<NotApplicable>().unwrap().reason(),
             "the expected output names no entities"
         );
+    }
+
+    #[test]
+    fn a_number_stands_only_where_it_is_not_part_of_another() {
+        for (entity, text, stands) in [
+            ("5%", "a fee of 2.5% a year", false),
+            ("5%", "2.5% before, 5% now", true),
+            ("1,000", "1,000,000 people", false),
+            ("1,000", "of 1,000, or more", true),
+            ("30", "it takes 30. Then", true),
+            ("30", "it takes 30.5 days", false),
+            ("5", "a fee of 5%", false),
+            ("v2", "v2.", true),
+        ] {
+            assert_eq!(stands_in(entity, text), stands, "{entity} in {text}");
+        }
     }
 
     proptest! {

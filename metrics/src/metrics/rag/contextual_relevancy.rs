@@ -1,13 +1,13 @@
 //! `ContextualRelevancy`.
 
 use crate::options::{Options, knobs, options};
+use crate::sentences::sentences;
 use crate::verdicts::{self, Ballot, Verdict, Vote, Wording};
 use crate::{Bar, BoxFuture, EvalCx, Field, Metric, Result, Score, join};
 
-/// Measures whether what was retrieved is about the input: the share of the passages' facts that help to answer it.
+/// Measures whether what was retrieved is about the input: the share of the passages' sentences that help to answer it.
 ///
-/// One call of the judge a passage, all at once: it splits the passage into facts and says of each whether it is relevant,
-/// yes or no. The verdicts of all passages count alike; an empty passage counts as one that is not relevant. Where the
+/// One call of the judge a passage, all at once: it says of each sentence whether it is relevant, yes or no. The verdicts of all passages count alike; an empty passage counts as one that is not relevant. Where the
 /// retriever found nothing, the score is 0. Needs `input` and `retrieved`; of a component, these are its arguments and its
 /// result. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
 ///
@@ -16,8 +16,8 @@ use crate::{Bar, BoxFuture, EvalCx, Field, Metric, Result, Score, join};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let judge = FakeJudge::new()
-///     .when("30 days", r#"{"verdicts": [{"fact": "Returns take 30 days.", "reason": "It is the limit.", "verdict": "yes"}]}"#)
-///     .when("hats", r#"{"verdicts": [{"fact": "We sell hats.", "reason": "Hats are off topic.", "verdict": "no"}]}"#);
+///     .when("30 days", r#"{"verdicts": {"1": {"reason": "It is the limit.", "verdict": "yes"}}}"#)
+///     .when("hats", r#"{"verdicts": {"1": {"reason": "Hats are off topic.", "verdict": "no"}}}"#);
 /// let case = TestCase::new("How long may I return shoes?", "30 days.").retrieved(["Returns take 30 days.", "We sell hats."]);
 /// assert_eq!(measure_with(&case, &ContextualRelevancy::new(), judge).await.unwrap().value, 0.5);
 /// # }
@@ -42,7 +42,8 @@ impl ContextualRelevancy {
         number: usize,
         passage: &str,
     ) -> Result<Vec<Verdict>> {
-        if passage.trim().is_empty() {
+        let sentences = sentences(passage);
+        if sentences.is_empty() {
             let (statement, reason) = (String::new(), format!("passage {number} is empty"));
             return Ok(vec![Verdict {
                 statement,
@@ -51,13 +52,14 @@ impl ContextualRelevancy {
                 passage: Some(number),
             }]);
         }
-        let template = self
-            .options
-            .template("verdicts")
-            .fenced("input", "input", input)
-            .fenced("passage", "passage", passage);
+        let ask = |lines| {
+            self.options
+                .template("verdicts")
+                .fenced("input", "input", input)
+                .fenced("passage", "passage", lines)
+        };
         let mut verdicts = Ballot(&[Vote::Yes, Vote::No])
-            .split(cx, template, passage.len())
+            .verdicts(cx, &sentences, ask)
             .await?;
         for verdict in &mut verdicts {
             verdict.passage = Some(number);
@@ -99,7 +101,7 @@ impl Metric for ContextualRelevancy {
 
 fn score(verdicts: &[Verdict]) -> Score {
     let wording = Wording {
-        noun: "retrieved fact",
+        noun: "retrieved sentence",
         passes: "relevant to the input",
         fails: "not relevant to the input",
         empty: (0.0, "the retriever found nothing that states anything"),
@@ -121,17 +123,16 @@ mod tests {
         FakeJudge::new()
             .when(
                 "days",
-                r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "yes"}, {"statement": "Since 1987.", "reason": "The year is no limit.", "verdict": "no"}]}"#,
+                r#"{"verdicts": {"1": {"reason": "", "verdict": "yes"}, "2": {"reason": "The year is no limit.", "verdict": "no"}}}"#,
             )
-            .when("hats", r#"{"verdicts": [{"fact": "Hats.", "reason": "", "verdict": "no"}, {"fact": "Shoes.", "reason": "", "verdict": "yes"}]}"#)
-            .when("silence", r#"{"verdicts": []}"#)
+            .when("hats", r#"{"verdicts": {"1": {"reason": "", "verdict": "no"}, "2": {"reason": "", "verdict": "yes"}}}"#)
     }
 
     #[tokio::test]
     async fn the_verdicts_of_all_passages_are_pooled() {
         let fake = judge();
         let score = measure_with(
-            &case(&["30 days, since 1987", "hats and shoes", ""]),
+            &case(&["30 days. Since 1987.", "We sell hats.\n\nShoes.", " --- "]),
             &ContextualRelevancy::new(),
             fake.clone(),
         )
@@ -139,11 +140,11 @@ mod tests {
         .unwrap();
         assert!((score.value - 2.0 / 5.0).abs() < 1e-12);
         let reason = score.reason.unwrap();
-        assert!(reason.starts_with(r#"3 of 5 retrieved facts are not relevant to the input: "Since 1987." (the year is no limit); "Hats.""#), "{reason}");
+        assert!(reason.starts_with(r#"3 of 5 retrieved sentences are not relevant to the input: "Since 1987." (the year is no limit); "We sell hats.""#), "{reason}");
         assert!(reason.ends_with("(passage 3 is empty)"), "{reason}");
         assert_eq!(
             score.details[0].1[2],
-            json!({"statement": "Hats.", "verdict": "no", "reason": "", "passage": 2})
+            json!({"statement": "We sell hats.", "verdict": "no", "reason": "", "passage": 2})
         );
         assert_eq!(fake.prompts().len(), 2);
         assert!(
@@ -155,10 +156,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sentence_that_the_judge_leaves_out_is_asked_again_and_counts() {
+        let fake = FakeJudge::new()
+            .reply(r#"{"verdicts": {"1": {"reason": "", "verdict": "yes"}}}"#)
+            .reply(r#"{"verdicts": {"2": {"reason": "", "verdict": "no"}}}"#);
+        let score = measure_with(
+            &case(&["30 days. Since 1987."]),
+            &ContextualRelevancy::new(),
+            fake.clone(),
+        )
+        .await
+        .unwrap();
+        assert_eq!((score.value, fake.prompts().len()), (0.5, 2));
+    }
+
+    #[tokio::test]
     async fn a_borderline_verdict_is_not_offered() {
         let fake = FakeJudge::new()
-            .reply(r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "borderline"}]}"#)
-            .reply(r#"{"verdicts": [{"fact": "30 days.", "reason": "", "verdict": "yes"}]}"#);
+            .reply(r#"{"verdicts": {"1": {"reason": "", "verdict": "borderline"}}}"#)
+            .reply(r#"{"verdicts": {"1": {"reason": "", "verdict": "yes"}}}"#);
         let score = measure_with(
             &case(&["30 days"]),
             &ContextualRelevancy::new().strict(),
@@ -176,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_found_scores_zero_and_no_passages_are_a_missing_field() {
-        for passages in [&["silence"][..], &[]] {
+        for passages in [&[" "][..], &[]] {
             let score = measure_with(&case(passages), &ContextualRelevancy::new(), judge())
                 .await
                 .unwrap();

@@ -6,7 +6,11 @@ use crate::Passage;
 pub(crate) fn by_source(passages: &[Passage]) -> Vec<String> {
     let mut nodes: Vec<(Option<&str>, String)> = Vec::new();
     for passage in passages {
-        let source = passage.source.as_deref();
+        // An empty source is none.
+        let source = passage
+            .source
+            .as_deref()
+            .filter(|source| !source.trim().is_empty());
         let text = line(passage);
         let known = nodes
             .iter_mut()
@@ -57,6 +61,15 @@ mod tests {
                 "plain"
             ]
         );
+    }
+
+    #[test]
+    fn passages_with_an_empty_source_stay_apart() {
+        let passages = [
+            Passage::from_source("", "one"),
+            Passage::from_source("", "two"),
+        ];
+        assert_eq!(by_source(&passages), ["one", "two"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Relevance {
         ))
     }
 
-    /// The relevant items of a case.
+    /// The relevant items of a case, white space folded, each once, with its best grade.
     fn items(&self, cx: &EvalCx<'_>, metric: &impl Metric) -> Result<Vec<(String, f64)>> {
         let items = match (&self.0, cx.case.metadata.get("relevant")) {
             (Some(items), _) => items.clone(),
@@ -47,10 +47,14 @@ impl Relevance {
                 .into());
             }
         };
-        let relevant: Vec<_> = items
-            .into_iter()
-            .filter(|(_, grade)| *grade > 0.0)
-            .collect();
+        let mut relevant: Vec<(String, f64)> = Vec::new();
+        for (item, grade) in items.into_iter().filter(|(_, grade)| *grade > 0.0) {
+            let item = folded(&item);
+            match relevant.iter_mut().find(|(other, _)| *other == item) {
+                Some((_, best)) => *best = best.max(grade),
+                None => relevant.push((item, grade)),
+            }
+        }
         if relevant.is_empty() {
             return Err(NotApplicable::because("no passage is relevant").into());
         }
@@ -93,15 +97,17 @@ impl Ranking {
 
     /// Of two lists of names.
     fn of_names(retrieved: &[impl AsRef<str>], relevant: &[impl AsRef<str>]) -> Self {
+        let mut items: Vec<&str> = Vec::new();
+        for item in relevant.iter().map(AsRef::as_ref) {
+            if !items.contains(&item) {
+                items.push(item);
+            }
+        }
         let hits = retrieved
             .iter()
-            .map(|name| {
-                relevant
-                    .iter()
-                    .position(|item| item.as_ref() == name.as_ref())
-            })
+            .map(|name| items.iter().position(|item| *item == name.as_ref()))
             .collect();
-        Self::new(hits, vec![1.0; relevant.len()])
+        Self::new(hits, vec![1.0; items.len()])
     }
 
     /// Of a case: a passage is an item when its source or its text is, white space folded.
@@ -114,9 +120,10 @@ impl Ranking {
             .iter()
             .map(|passage| {
                 let text = folded(&passage.text);
-                items.iter().position(|(item, _)| {
-                    passage.source.as_ref() == Some(item) || folded(item) == text
-                })
+                let source = passage.source.as_deref().map(folded);
+                items
+                    .iter()
+                    .position(|(item, _)| source.as_ref() == Some(item) || *item == text)
             })
             .collect();
         Ok(Self::new(
@@ -207,6 +214,22 @@ mod tests {
         assert_eq!(value(&listed).await.unwrap(), 1.0);
         let graded = case().metadata("relevant", json!({"returns.md": 2, "Hats.": 0, "x": 1}));
         assert_eq!(value(&graded).await.unwrap(), 0.5);
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_twice_is_relevant_once() {
+        let recall = RecallAtK::new(3).relevant(["30 days.", "30\ndays.", "returns  2.md"]);
+        let score = measure_with(&case(), &recall, FakeJudge::new())
+            .await
+            .unwrap();
+        assert_eq!(score.value, 0.5);
+        let names = RecallAtK::new(3).value(&["a", "b"], &["a", "a", "b"]);
+        assert_eq!(names, 1.0);
+        let graded = Ranking::of_names(&["b"], &["a", "a", "b"]);
+        assert_eq!(
+            (graded.hits, graded.grades),
+            (vec![Some(1)], vec![1.0, 1.0])
+        );
     }
 
     #[tokio::test]

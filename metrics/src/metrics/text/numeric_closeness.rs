@@ -10,7 +10,7 @@ use crate::{Bar, EvalCx, Field, Metric, Result, Score, reason};
 ///
 /// Of several numbers in a text the last counts, since answers end with their result; see [`first`](Self::first). A number
 /// is digits with an optional sign, decimal point and exponent, wherever no letter stands right before it: `GPT4` and
-/// `H2O` have none. Commas, apostrophes, underscores and thin spaces between groups of three digits are thousands separators. Currency
+/// `H2O` have none. (Letters of scripts without upper and lower case do not count: 答案是42 has one.) Commas, apostrophes, underscores and thin spaces between groups of three digits are thousands separators. Currency
 /// and unit may stand around it (`$1,299.50`, `12km`), `%` divides by 100, and a following `thousand`, `million`,
 /// `billion` or `trillion` multiplies.
 ///
@@ -139,16 +139,14 @@ fn numbers(text: &str, decimal_comma: bool) -> Vec<f64> {
     let mut at = 0;
     while at < chars.len() {
         let before = at.checked_sub(1).map(|before| chars[before]);
-        let inside = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let inside = before.is_some_and(is_of_a_name);
         let digit = |at: usize| chars.get(at).is_some_and(char::is_ascii_digit);
         let starts = digit(at) || (chars[at] == point && digit(at + 1) && !inside);
         if !starts {
             at += 1;
         } else if inside {
             // Part of a name, up to its end: `v2.5`.
-            while chars
-                .get(at)
-                .is_some_and(|c| c.is_alphanumeric() || *c == '_')
+            while chars.get(at).is_some_and(|c| is_of_a_name(*c))
                 || (chars.get(at) == Some(&point) && digit(at + 1))
             {
                 at += 1;
@@ -160,6 +158,12 @@ fn numbers(text: &str, decimal_comma: bool) -> Vec<f64> {
         }
     }
     numbers
+}
+
+/// Whether a digit right after this belongs to a name, as in `GPT4`. Scripts without upper and lower case, such as Chinese,
+/// put no space between words and numbers.
+fn is_of_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c.is_lowercase() || c.is_uppercase() || c == '_'
 }
 
 /// The number that begins at a digit or a decimal point, and where it ends.
@@ -176,7 +180,7 @@ fn read(chars: &[char], start: usize, point: char) -> (Option<f64>, usize) {
         && matches!(chars[sign], '-' | '−')
         && !sign
             .checked_sub(1)
-            .is_some_and(|before| chars[before].is_alphanumeric())
+            .is_some_and(|before| is_of_a_name(chars[before]))
     {
         text.push('-');
     } else if let Some(sign) = start.checked_sub(2)
@@ -316,6 +320,8 @@ mod tests {
             ("GPT4 H2O v2.5 x_1", &[]),
             ("1.2.3 42.", &[1.2, 3.0, 42.0]),
             ("1e999 and none", &[]),
+            ("答案是42。价格为-3.5元", &[42.0, -3.5]),
+            ("größe4 Д7", &[]),
             ("", &[]),
         ];
         for (text, expected) in table {
