@@ -38,7 +38,7 @@ pub use report::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
 };
 #[cfg(feature = "harness")]
-pub use runner::measure;
+pub use runner::{compare, measure};
 
 /// Spawns a task that belongs to the current case: what it observes is seen by the case's expectations.
 ///

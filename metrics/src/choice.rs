@@ -14,7 +14,7 @@ pub(crate) struct Choice {
 
 /// Asks for exactly one of these labels: `{"reason": "...", "verdict": "..."}`. Case counts, since labels may differ in it;
 /// it does not where the labels are yes and no, for which a judge may also write a JSON boolean.
-/// The template says what the labels mean; `{{labels}}`, where it has it, is filled with the list.
+/// The template says what the labels are and what they mean; the schema lists them.
 pub(crate) async fn choose(cx: &EvalCx<'_>, template: Template, labels: &[&str]) -> Result<Choice> {
     let prompt = template
         .schema(json!({

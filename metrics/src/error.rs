@@ -66,7 +66,12 @@ impl fmt::Display for MissingField {
             "output" => "the application answered with an empty text; return its answer in `TestCase::new(input, answer)`".to_string(),
             "input" => "give the question in `TestCase::new(question, answer)`".to_string(),
             "retrieved" => "set it with `.retrieved([…])`, or put `#[llmtest::observe(retriever)]` on the function that retrieves".to_string(),
-            "trace" => "put `#[llmtest::observe]` on the functions that make up the steps, or give the tool calls with `.tools([…])`".to_string(),
+            "trace" => match metric.as_str() {
+                "latency" => "put `#[llmtest::observe]` on the function that answers, or state seconds in the metadata `latency`",
+                "step_efficiency" | "plan_quality" | "plan_adherence" => "put `#[llmtest::observe]` on the functions that make up the steps, or give the tool calls with `.tools([…])`",
+                _ => "put `#[llmtest::observe]` on the functions that the trace should show",
+            }
+            .to_string(),
             "tools" => "set it with `.tools([…])`, or put `#[llmtest::observe(tool)]` on the functions that are tools".to_string(),
             other => format!("set it with `.{other}(…)` on the test case, or as `\"{other}\"` in the dataset row"),
         };

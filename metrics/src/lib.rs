@@ -37,6 +37,7 @@ mod score;
 mod sentences;
 mod trace;
 mod trace_text;
+mod trace_tree;
 mod verdicts;
 mod windows;
 

@@ -5,8 +5,8 @@ use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
-    AskLog, Asker, BoxError, Check, EvalCx, Expectation, JudgeChoice, Metric, NotApplicable,
-    Passage, Score, Span, SpanKind, TestCase, ToolCall, Trace,
+    ArenaGEval, AskLog, Asker, BoxError, Check, Comparison, Contestant, EvalCx, Expectation,
+    JudgeChoice, Metric, NotApplicable, Passage, Score, Span, SpanKind, TestCase, ToolCall, Trace,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -32,6 +32,35 @@ pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Sco
         .await;
     run.settle_recordings();
     score?.checked()
+}
+
+/// Compares contestants with the configured judge and recordings, inside of a test or outside.
+///
+/// ```no_run
+/// use llmtest::prelude::*;
+/// use llmtest::Contestant;
+///
+/// #[llm_test]
+/// async fn the_new_prompt_is_no_worse() -> llmtest::Result<()> {
+///     let answers = [("new", "Within 30 days, by post."), ("old", "See our terms.")];
+///     let contestants = answers.map(|(name, answer)| Contestant::new(name, TestCase::new("Refund?", answer)));
+///
+///     let clearer = ArenaGEval::new("clearer", "The answer is easier to follow.");
+///     let comparison = llmtest::compare(&clearer, &contestants).await?;
+///     assert_ne!(comparison.winner(), Some("old"));
+///     Ok(())
+/// }
+/// # fn main() {}
+/// ```
+pub async fn compare(arena: &ArenaGEval, contestants: &[Contestant]) -> crate::Result<Comparison> {
+    let run = super::run();
+    let asker = asker(run, arena.adjustments().judge.as_ref(), trial());
+    let (case, trace) = (TestCase::default(), Trace::default());
+    let comparison = arena
+        .compare(&EvalCx::new(&case, &trace, None, &asker), contestants)
+        .await;
+    run.settle_recordings();
+    comparison
 }
 
 /// As [`measure`], with a trace and a type-erased metric; for our own commands.

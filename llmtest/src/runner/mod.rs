@@ -9,5 +9,5 @@ mod run;
 
 pub(crate) use body::Place;
 pub(crate) use case::{Case, run_case};
-pub use measure::{measure, measure_traced};
+pub use measure::{compare, measure, measure_traced};
 pub(crate) use run::{HarnessArgs, Run, run, start};

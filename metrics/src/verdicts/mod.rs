@@ -87,6 +87,11 @@ fn reply_shape(keys: &[String]) -> String {
     format!(r#"{{"verdicts": {{{shown}}}}}"#)
 }
 
+/// The most tokens of a reply that is about as long as a text: some four characters a token, and as much again to be sure.
+pub(crate) fn tokens_for(length: usize) -> u32 {
+    u32::try_from((512 + length / 2).min(8192)).unwrap_or(8192)
+}
+
 /// Has the judge list texts, such as the claims of an output, under `key` of its reply. `length` is that of the text which
 /// is taken apart. Blank texts are dropped, line breaks folded.
 pub(crate) async fn list(
@@ -95,8 +100,7 @@ pub(crate) async fn list(
     key: &str,
     length: usize,
 ) -> Result<Vec<String>> {
-    // The list is about as long as the text: some four characters a token, and as much again to be sure.
-    let tokens = u32::try_from((512 + length / 2).min(8192)).unwrap_or(8192);
+    let tokens = tokens_for(length);
     let schema = object(&json!({key: {"type": "array", "items": {"type": "string"}}}));
     let prompt = template.schema(schema).max_tokens(tokens).prompt()?;
     let answer = cx
@@ -419,12 +423,17 @@ pub(crate) fn share(verdicts: &[Verdict], passing: &[Vote], wording: &Wording) -
 
 /// An item with the reason for its verdict, for reasons.
 pub(crate) fn quote(verdict: &Verdict) -> String {
-    let statement = reason::cut(&verdict.statement, 100).replace('"', "'");
-    let why = reason::clause(&verdict.reason, 160);
+    quote_text(&verdict.statement, &verdict.reason)
+}
+
+/// A text in quotes, with a reason where there is one.
+pub(crate) fn quote_text(text: &str, why: &str) -> String {
+    let text = reason::cut(text, 100).replace('"', "'");
+    let why = reason::clause(why, 160);
     if why.is_empty() {
-        format!("\"{statement}\"")
+        format!("\"{text}\"")
     } else {
-        format!("\"{statement}\" ({why})")
+        format!("\"{text}\" ({why})")
     }
 }
 

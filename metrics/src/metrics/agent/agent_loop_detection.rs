@@ -1,8 +1,7 @@
 //! `AgentLoopDetection`.
 
 use super::sequence_ratio::ratio;
-use super::tree;
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, Span, SpanKind, Trace, reason};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score, Span, SpanKind, Trace, reason, trace_tree};
 use serde_json::{Number, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -193,7 +192,7 @@ impl Metric for AgentLoopDetection {
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         cx.need(self, Field::Input)?;
         cx.need(self, Field::Output)?;
-        Ok(self.score(cx.trace, &tree::spans(cx)))
+        Ok(self.score(cx.trace, &trace_tree::spans(cx)))
     }
 }
 

@@ -4,6 +4,7 @@ mod accept;
 mod agent_loop_detection;
 mod argument_correctness;
 mod assignment;
+mod comparisons;
 mod plan_adherence;
 mod plan_quality;
 mod sequence_ratio;
@@ -15,7 +16,6 @@ mod task_completion;
 mod tool_correctness;
 mod tool_permission;
 mod trajectory_match;
-pub(crate) mod tree;
 
 pub use accept::Accept;
 pub use agent_loop_detection::AgentLoopDetection;

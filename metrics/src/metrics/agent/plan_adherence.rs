@@ -1,9 +1,8 @@
 //! `PlanAdherence`.
 
-use super::steps::{lines, need_steps, texts};
-use crate::grade::grade;
+use super::steps::grade_plan;
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, verdicts};
+use crate::{Bar, EvalCx, Metric, Result, Score};
 
 /// Measures whether an agent kept to the plan that it made: every step done, in order, and nothing else.
 ///
@@ -53,35 +52,7 @@ impl Metric for PlanAdherence {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let input = cx.need(self, Field::Input)?;
-        cx.need(self, Field::Output)?;
-        let steps = need_steps(cx, self)?;
-        let template = self
-            .options
-            .template("task")
-            .fenced("input", "input", input)
-            .fenced("steps", "steps", &steps);
-        let [task] = texts(cx, template, ["task"]).await?;
-        let template = self
-            .options
-            .template("plan")
-            .fenced("task", "task", &task)
-            .fenced("steps", "steps", &steps);
-        let plan = verdicts::list(cx, template, "plan", steps.len()).await?;
-        if plan.is_empty() {
-            return Ok(Score::new(1.0)
-                .because("the run shows no plan")
-                .detail("task", task));
-        }
-        let template = self
-            .options
-            .template("score")
-            .fenced("task", "task", &task)
-            .fenced("plan", "plan", lines(&plan));
-        let template = template.fenced("steps", "steps", steps);
-        let score = grade(cx, template).await?.into_score();
-        let score = score.detail("task", task).detail("plan", plan);
-        Ok(self.options.clamp(score))
+        grade_plan(cx, self, &self.options, true).await
     }
 }
 

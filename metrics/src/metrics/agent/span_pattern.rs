@@ -1,8 +1,7 @@
 //! `SpanPattern`.
 
 use super::span_regex::{Program, parse};
-use super::tree;
-use crate::{Bar, EvalCx, Metric, Result, Score, Span, Trace};
+use crate::{Bar, EvalCx, Metric, Result, Score, Span, Trace, trace_tree};
 
 /// How many spans an exhibit shows on each side of the one where a match stopped.
 const AROUND: usize = 12;
@@ -130,10 +129,10 @@ impl Metric for SpanPattern {
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         if cx.trace.spans.is_empty() {
-            return Err("`span_pattern` needs a trace, but no observed function was called\nhint: put `#[llmtest::observe]` on the functions that the pattern names".into());
+            return Err(trace_tree::missing(self).into());
         }
-        let mut spans = tree::spans(cx);
-        if let Some(component) = tree::component(cx) {
+        let mut spans = trace_tree::spans(cx);
+        if let Some(component) = trace_tree::component(cx) {
             spans.retain(|at| *at != component);
         }
         Ok(self.score(cx.trace, &spans))

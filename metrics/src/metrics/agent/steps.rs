@@ -1,13 +1,14 @@
 //! What the metrics of agents ask alike.
 
-use super::tree;
-use crate::{EvalCx, Field, Metric, MissingField, Result, Template, trace_text};
+use crate::grade::grade;
+use crate::options::Options;
+use crate::{EvalCx, Field, Metric, Result, Score, Template, trace_text, trace_tree, verdicts};
 use serde_json::{Value, json};
 
 /// What the agent did: the spans of the trace, of a component only its own. Where nothing was observed, the tool calls;
 /// `None` where those are not stated either.
 pub(super) fn steps(cx: &EvalCx<'_>) -> Option<String> {
-    let outline = trace_text::outline(cx.trace, &tree::spans(cx));
+    let outline = trace_text::outline(cx.trace, &trace_tree::spans(cx));
     if !outline.is_empty() {
         return Some(outline);
     }
@@ -22,11 +23,7 @@ pub(super) fn steps(cx: &EvalCx<'_>) -> Option<String> {
 
 /// As [`steps`], or the error that says how to observe them.
 pub(super) fn need_steps(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
-    let missing = || MissingField {
-        metric: metric.name().to_string(),
-        field: "trace",
-    };
-    Ok(steps(cx).ok_or_else(missing)?)
+    Ok(steps(cx).ok_or_else(|| trace_tree::missing(metric))?)
 }
 
 /// Has the judge write texts, each under its key.
@@ -64,9 +61,41 @@ pub(super) async fn texts<const N: usize>(
     Ok(read(&reply.value)?)
 }
 
-/// A plan as numbered lines.
-pub(super) fn lines(plan: &[String]) -> String {
-    crate::verdicts::numbered(plan)
+/// Has the judge say what the task was, list the plan, and grade it: against the task alone, or `against_steps` against
+/// what was done too.
+pub(super) async fn grade_plan(
+    cx: &EvalCx<'_>,
+    metric: &impl Metric,
+    options: &Options,
+    against_steps: bool,
+) -> Result<Score> {
+    let input = cx.need(metric, Field::Input)?;
+    cx.need(metric, Field::Output)?;
+    let steps = need_steps(cx, metric)?;
+    let template = options
+        .template("task")
+        .fenced("input", "input", input)
+        .fenced("steps", "steps", &steps);
+    let [task] = texts(cx, template, ["task"]).await?;
+    let template = options
+        .template("plan")
+        .fenced("task", "task", &task)
+        .fenced("steps", "steps", &steps);
+    let plan = verdicts::list(cx, template, "plan", steps.len()).await?;
+    if plan.is_empty() {
+        return Ok(Score::new(1.0)
+            .because("the run shows no plan")
+            .detail("task", task));
+    }
+    let mut template = options
+        .template("score")
+        .fenced("task", "task", &task)
+        .fenced("plan", "plan", verdicts::numbered(&plan));
+    if against_steps {
+        template = template.fenced("steps", "steps", steps);
+    }
+    let score = grade(cx, template).await?.into_score();
+    Ok(options.clamp(score.detail("task", task).detail("plan", plan)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `ToolCorrectness`.
 
-use super::accept::{agree, argument_differences, arguments_agree, arguments_share};
+use super::accept::{agree, argument_differences, arguments_share};
 use super::assignment::{align, assign};
+use super::comparisons::Comparisons;
 use crate::options::{Options, knobs, options};
 use crate::{Bar, EvalCx, Field, Metric, Result, Score, ToolCall, ToolSpec, grade, reason};
+use serde_json::Value;
 
 /// How many problems a reason names.
 const MOST_PROBLEMS: usize = 4;
@@ -44,6 +46,7 @@ const MOST_PROBLEMS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct ToolCorrectness {
     rules: Rules,
+    own: Comparisons,
     available: Vec<ToolSpec>,
     options: Options,
 }
@@ -72,6 +75,7 @@ impl ToolCorrectness {
                 arguments: false,
                 output: false,
             },
+            own: Comparisons::default(),
             available: Vec::new(),
             options: options!("tool_correctness": "tool_selection"),
         }
@@ -92,6 +96,17 @@ impl ToolCorrectness {
     /// Compares arguments too. A call whose arguments are unknown counts as one without any.
     pub fn compare_arguments(mut self) -> Self {
         self.rules.arguments = true;
+        self
+    }
+
+    /// Compares arguments too, and those of this tool by a function of the expected ones and those of the call: equal or not.
+    pub fn comparing(
+        mut self,
+        tool: impl Into<String>,
+        equal: impl Fn(&Value, &Value) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.arguments = true;
+        self.own.add(tool.into(), equal);
         self
     }
 
@@ -142,7 +157,12 @@ impl Metric for ToolCorrectness {
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let called = cx.need(self, Field::Tools)?;
         cx.need(self, Field::ExpectedTools)?;
-        let mut score = score(&cx.case.expected_tools, &cx.case.tools, self.rules);
+        let mut score = score(
+            &cx.case.expected_tools,
+            &cx.case.tools,
+            self.rules,
+            &self.own,
+        );
         if !self.available.is_empty() {
             let selection = self.selection(cx, called).await?;
             let calling = score.reason.take().unwrap_or_default();
@@ -160,7 +180,7 @@ impl Metric for ToolCorrectness {
     }
 }
 
-fn score(expected: &[ToolCall], called: &[ToolCall], rules: Rules) -> Score {
+fn score(expected: &[ToolCall], called: &[ToolCall], rules: Rules, own: &Comparisons) -> Score {
     if expected.is_empty() {
         return if called.is_empty() {
             Score::new(1.0).because("no tool call was expected, and none was made")
@@ -173,7 +193,7 @@ fn score(expected: &[ToolCall], called: &[ToolCall], rules: Rules) -> Score {
             Score::new(0.0).because(format!("no tool call was expected, but {names} was called"))
         };
     }
-    let pairing = Pairing::new(expected, called, rules);
+    let pairing = Pairing::new(expected, called, rules, own);
     let value = pairing.value();
     let score = Score::new(value).because(pairing.reason());
     if value < 1.0 {
@@ -188,6 +208,7 @@ struct Pairing<'a> {
     expected: &'a [ToolCall],
     called: &'a [ToolCall],
     rules: Rules,
+    own: &'a Comparisons,
     /// For each expected call the one that counts for it, and its weight.
     pairs: Vec<Option<(usize, f64)>>,
     /// The same, with those that are shown beside it although they weigh nothing.
@@ -195,12 +216,17 @@ struct Pairing<'a> {
 }
 
 impl<'a> Pairing<'a> {
-    fn new(expected: &'a [ToolCall], called: &'a [ToolCall], rules: Rules) -> Self {
+    fn new(
+        expected: &'a [ToolCall],
+        called: &'a [ToolCall],
+        rules: Rules,
+        own: &'a Comparisons,
+    ) -> Self {
         let pairs: Vec<Option<(usize, f64)>> = if rules.order == Order::Exact {
             let places = 0..expected.len();
             let pair = |place: usize| {
                 rules
-                    .agree(&expected[place], called.get(place)?)
+                    .agree(&expected[place], called.get(place)?, own)
                     .then_some((place, 1.0))
             };
             places.map(pair).collect()
@@ -208,7 +234,7 @@ impl<'a> Pairing<'a> {
             let row = |one: &ToolCall| {
                 called
                     .iter()
-                    .map(|other| rules.weight(one, other))
+                    .map(|other| rules.weight(one, other, own))
                     .collect()
             };
             let weights: Vec<Vec<f64>> = expected.iter().map(row).collect();
@@ -242,6 +268,7 @@ impl<'a> Pairing<'a> {
             expected,
             called,
             rules,
+            own,
             pairs,
             shown,
         }
@@ -315,13 +342,16 @@ impl<'a> Pairing<'a> {
                 format!("call {number} is `{other}`, not `{name}`")
             });
         }
-        if self.rules.arguments && !arguments_agree(&expected.arguments, &called.arguments) {
+        if self.rules.arguments && !self.own.agree(expected, called) {
             let differences =
                 argument_differences(&expected.arguments, &called.arguments).join(", ");
             let differences = reason::cut(&differences, 200);
-            return Some(format!(
-                "`{name}` was called with other arguments ({differences})"
-            ));
+            let listed = if differences.is_empty() {
+                String::new()
+            } else {
+                format!(" ({differences})")
+            };
+            return Some(format!("`{name}` was called with other arguments{listed}"));
         }
         if self.rules.output && !agree(&expected.output, &called.output) {
             let output = reason::cut(&crate::json::text(&called.output), 60);
@@ -345,7 +375,7 @@ impl<'a> Pairing<'a> {
                 text.push(format!("  {called}"));
             } else {
                 let moved = same_tool(expected, &self.called[at])
-                    && self.rules.agree(expected, &self.called[at]);
+                    && self.rules.agree(expected, &self.called[at], self.own);
                 let note = if moved { "  (out of order)" } else { "" };
                 text.push(format!("- {}", self.line(expected)));
                 text.push(format!("+ {called}{note}"));
@@ -374,18 +404,21 @@ impl<'a> Pairing<'a> {
 }
 
 impl Rules {
-    fn agree(self, expected: &ToolCall, called: &ToolCall) -> bool {
+    fn agree(self, expected: &ToolCall, called: &ToolCall, own: &Comparisons) -> bool {
         same_tool(expected, called)
-            && (!self.arguments || arguments_agree(&expected.arguments, &called.arguments))
+            && (!self.arguments || own.agree(expected, called))
             && (!self.output || agree(&expected.output, &called.output))
     }
 
-    fn weight(self, expected: &ToolCall, called: &ToolCall) -> f64 {
+    fn weight(self, expected: &ToolCall, called: &ToolCall, own: &Comparisons) -> f64 {
         if !same_tool(expected, called) || (self.output && !agree(&expected.output, &called.output))
         {
             0.0
         } else if self.arguments {
-            arguments_share(&expected.arguments, &called.arguments)
+            match own.equal(expected, called) {
+                Some(equal) => f64::from(u8::from(equal)),
+                None => arguments_share(&expected.arguments, &called.arguments),
+            }
         } else {
             1.0
         }

@@ -3,6 +3,10 @@ use crate::{Accept, FakeJudge, MissingField, TestCase, ToolKind, measure_with, p
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+fn score(expected: &[ToolCall], called: &[ToolCall], rules: Rules) -> Score {
+    super::score(expected, called, rules, &Comparisons::default())
+}
+
 const ANY: Rules = Rules {
     order: Order::Any,
     arguments: false,
@@ -265,5 +269,38 @@ proptest! {
         let mut fewer = called.clone();
         fewer.remove(at % called.len());
         prop_assert!(score(&expected, &fewer, rules).value <= score(&expected, &called, rules).value + 1e-9);
+    }
+}
+
+#[tokio::test]
+async fn the_arguments_of_a_tool_are_compared_as_the_test_says() {
+    let call = |name: &str, x: i64| ToolCall::new(name).arguments(json!({"x": x}));
+    let near = |wanted: &Value, called: &Value| {
+        let x = |arguments: &Value| arguments["x"].as_i64().unwrap_or_default();
+        (x(wanted) - x(called)).abs() <= 1
+    };
+    for (made, other, any, exact) in [
+        (5, 5, 1.0, 1.0),
+        (6, 5, 1.0, 1.0),
+        (7, 5, 0.5, 0.0),
+        (5, 6, 0.5, 0.0),
+    ] {
+        let case = TestCase::new("q", "a")
+            .tools([call("near", made), call("other", other)])
+            .expected_tools([call("near", 5), call("other", 5)]);
+        let metric = ToolCorrectness::new().comparing("near", near);
+        let score = measure_with(&case, &metric, FakeJudge::new())
+            .await
+            .unwrap();
+        assert_eq!(score.value, any, "{made} {other}");
+        let score = measure_with(&case, &metric.exact(), FakeJudge::new())
+            .await
+            .unwrap();
+        assert_eq!(score.value, exact, "{made} {other}");
+        let metric = crate::TrajectoryMatch::unordered().comparing("near", near);
+        let score = measure_with(&case, &metric, FakeJudge::new())
+            .await
+            .unwrap();
+        assert_eq!(score.value, exact, "{made} {other}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::accept::{agree, arguments_agree, is_optional};
 use super::assignment::assign;
+use super::comparisons::Comparisons;
 use crate::{
     Bar, EvalCx, Field, Metric, MissingField, Result, Score, TestCase, ToolCall, Turn, reason,
 };
@@ -43,6 +44,7 @@ pub struct TrajectoryMatch {
     mode: Mode,
     arguments: ArgumentMatch,
     by_tool: BTreeMap<String, ArgumentMatch>,
+    own: Comparisons,
     reference: Option<Vec<Turn>>,
 }
 
@@ -97,6 +99,7 @@ impl TrajectoryMatch {
             mode,
             arguments: ArgumentMatch::Exact,
             by_tool: BTreeMap::new(),
+            own: Comparisons::default(),
             reference: None,
         }
     }
@@ -113,6 +116,32 @@ impl TrajectoryMatch {
         self
     }
 
+    /// Compares the arguments of one tool by a function of those of the reference and those of the call, whatever else is
+    /// set for it.
+    ///
+    /// ```
+    /// use llmtest_metrics::{FakeJudge, TestCase, ToolCall, TrajectoryMatch, measure_with};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let metric = TrajectoryMatch::unordered().comparing("search", |wanted, called| {
+    ///     let query = |arguments: &serde_json::Value| arguments["query"].as_str().map(str::to_lowercase);
+    ///     query(wanted) == query(called)
+    /// });
+    /// let search = |query: &str| ToolCall::new("search").arguments(json!({"query": query}));
+    /// let case = TestCase::new("q", "a").tools([search("Shoes")]).expected_tools([search("shoes")]);
+    /// assert_eq!(measure_with(&case, &metric, FakeJudge::new()).await.unwrap().value, 1.0);
+    /// # }
+    /// ```
+    pub fn comparing(
+        mut self,
+        tool: impl Into<String>,
+        equal: impl Fn(&Value, &Value) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.own.add(tool.into(), equal);
+        self
+    }
+
     /// Compares with the tool calls of these turns instead of the case's `expected_tools`.
     pub fn reference(mut self, turns: impl IntoIterator<Item = Turn>) -> Self {
         self.reference = Some(turns.into_iter().collect());
@@ -124,7 +153,10 @@ impl TrajectoryMatch {
         let how = self.by_tool.get(&reference.name).unwrap_or(&self.arguments);
         reference.name == called.name
             && reference.kind == called.kind
-            && how.fits(&reference.arguments, &called.arguments)
+            && match self.own.equal(reference, called) {
+                Some(equal) => equal,
+                None => how.fits(&reference.arguments, &called.arguments),
+            }
     }
 
     /// For each call of the reference the one that answers it.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 /// Measures one metric with several judges, and makes one score of theirs by a stated rule.
 ///
-/// Each judge measures the metric on its own, from the first step to the last. The record keeps every judge's score and
+/// Each judge measures the metric on its own; only what is made once for a run, such as the steps that a G-Eval has a judge
+/// write, is shared between seats of the same model. The record keeps every judge's score and
 /// reason, and their `spread`: the highest score less the lowest. A judge that fails makes the whole Errored, unless
 /// [`quorum`](Self::quorum) says how many are enough. A judge for which the metric does not apply has answered and gives
 /// no score; where that is so for all, the whole is Skipped.
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 ///
 /// Judges are named as in [`judged_by`](Metric::judged_by): by a registered name, or as a value, which is asked as it is;
 /// [`configured`](Self::configured) adds the one that is asked where nothing is said. The same model may sit on the panel
-/// more than once; each seat gets an answer of its own.
+/// more than once; each seat is asked anew, except for such steps.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, GEval, Panel, PanelRule, TestCase, measure_with};
@@ -80,7 +81,7 @@ impl Panel {
         self
     }
 
-    /// Adds the configured judge; more than once, each seat gets an answer of its own.
+    /// Adds the configured judge; more than once, each seat is asked anew.
     #[must_use]
     pub fn configured(mut self) -> Self {
         self.judges.push(None);

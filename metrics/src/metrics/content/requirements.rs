@@ -2,8 +2,8 @@
 
 use super::shown::shown;
 use crate::options::{Options, knobs, options};
-use crate::verdicts::{Ballot, Verdict, Vote};
-use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score, reason};
+use crate::verdicts::{Ballot, Verdict, Vote, quote_text};
+use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score};
 use serde_json::{Value, json};
 
 /// How many broken requirements a reason quotes.
@@ -252,7 +252,9 @@ fn score(rules: &[(String, Rule)], verdicts: &[Verdict], partial: bool) -> Resul
         .collect();
     let quoted = |wanted: &str| {
         let found = judged.iter().filter(|(.., status)| *status == wanted);
-        let quotes = found.map(|(id, rule, verdict, _)| quote(id, &rule.text, &verdict.reason));
+        let quotes = found.map(|(id, rule, verdict, _)| {
+            format!("{id} {}", quote_text(&rule.text, &verdict.reason))
+        });
         quotes.collect::<Vec<String>>()
     };
     let unable = quoted("unable_to_evaluate");
@@ -289,16 +291,6 @@ fn score(rules: &[(String, Rule)], verdicts: &[Verdict], partial: bool) -> Resul
         })
         .collect();
     Ok(score.because(reason).detail("requirements", details))
-}
-
-fn quote(id: &str, text: &str, why: &str) -> String {
-    let text = reason::cut(text, 100).replace('"', "'");
-    let why = reason::clause(why, 160);
-    if why.is_empty() {
-        format!("{id} \"{text}\"")
-    } else {
-        format!("{id} \"{text}\" ({why})")
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,20 @@ async fn a_task_runs_once_and_is_seen_under_its_label() {
 }
 
 #[tokio::test]
+async fn a_task_may_write_as_much_as_it_is_shown() {
+    let copy = task("copy", "Copy it.").given([Field::Output]);
+    let dag = Dag::new("copied", ask("Good?").reads(&copy).yes(1.0).no(0.0));
+    for (length, tokens) in [(10, 1024), (4000, 2512), (1_000_000, 8192)] {
+        let judge = FakeJudge::new()
+            .when("dag/task_output", r#"{"output": "It."}"#)
+            .when("dag/question", says("yes"));
+        let case = TestCase::new("q", "x".repeat(length));
+        measure_with(&case, &dag, judge.clone()).await.unwrap();
+        assert_eq!(judge.prompts()[0].max_tokens, tokens);
+    }
+}
+
+#[tokio::test]
 async fn a_task_may_read_tasks_and_fields() {
     let facts = task("facts", "List facts.");
     let dates = task("dates", "List dates.")

@@ -25,8 +25,8 @@ use graph::Graph;
 /// Where several leaves score, which only a graph that branches out can do, the lowest score counts unless
 /// [`leaves`](Self::leaves) says otherwise. A leaf that does not apply is left out; where none applies, the whole does not.
 ///
-/// Needs the fields that its nodes are given: `input` and `output` by default. All of them are looked at before the first
-/// call, whichever path is taken. Default bar: at least 0.5. After DeepEval 4.3.1's DAG, with scores in `0.0..=1.0`; there
+/// Needs the fields that its questions and tasks are given: `input` and `output` by default. All of them are looked at
+/// before the first call, whichever path is taken; what a metric needs, only when it is reached. Default bar: at least 0.5. After DeepEval 4.3.1's DAG, with scores in `0.0..=1.0`; there
 /// the last leaf wins, strictness changes no score, a node behind two branches never runs, and a G-Eval loses its rubric.
 ///
 /// ```

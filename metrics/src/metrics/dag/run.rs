@@ -5,7 +5,9 @@ use super::graph::{Graph, Kind, Then};
 use super::nodes::{Leaf, OTHERWISE};
 use super::{Dag, Leaves, fields_of};
 use crate::choice::choose;
-use crate::{BoxFuture, EvalCx, Field, NotApplicable, Result, Score, TestCase, join, reason};
+use crate::{
+    BoxFuture, EvalCx, Field, NotApplicable, Result, Score, TestCase, join, reason, verdicts,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -98,9 +100,12 @@ impl Dag {
     async fn visit(&self, cx: &EvalCx<'_>, at: usize, shown: Shown) -> Result<Visit> {
         match &self.graph.nodes[at].kind {
             Kind::Task { instructions, .. } => {
+                // What is written may be all that is shown, such as a copy or a translation.
+                let length = shown.iter().map(|(_, text)| text.len()).sum();
                 let prompt = self
                     .options
                     .template("task_output")
+                    .max_tokens(verdicts::tokens_for(length).max(1024))
                     .fenced_list("case", shown)
                     .text("task", instructions)
                     .schema(json!({

@@ -1,9 +1,8 @@
 //! `GEval`.
 
 use super::grading::{Grading, grading_knobs};
-use crate::metrics::agent::tree;
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text, trace_tree};
 
 /// What a judge is given when nothing else is said.
 pub(crate) const DEFAULT_FIELDS: [Field; 2] = [Field::Input, Field::Output];
@@ -152,13 +151,9 @@ pub(super) fn titles(shown: &[(String, String)]) -> String {
 
 /// The calls of the case, or of the component, as an outline.
 fn outline(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<String> {
-    let outline = trace_text::outline(cx.trace, &tree::spans(cx));
+    let outline = trace_text::outline(cx.trace, &trace_tree::spans(cx));
     if outline.is_empty() {
-        let name = metric.name();
-        return Err(format!(
-            "`{name}` needs the trace, and no call of this case was observed\nhint: put `#[llmtest::observe]` on the functions that the trace should show"
-        )
-        .into());
+        return Err(trace_tree::missing(metric).into());
     }
     Ok(outline)
 }

@@ -1,7 +1,7 @@
 //! `Latency`.
 
 use super::{score, spans, stated};
-use crate::{Bar, EvalCx, Metric, NotApplicable, Result, Score, Span, Spans};
+use crate::{Bar, EvalCx, Metric, NotApplicable, Result, Score, Span, Spans, trace_tree};
 use std::time::Duration;
 
 /// Measures whether the application answered in time: 1 within the limit, else 0. Needs no judge.
@@ -92,9 +92,7 @@ impl Latency {
             .reduce(f64::max);
         match (start, end) {
             (Some(start), Some(end)) => Ok(end - start),
-            _ => Err("`latency` needs observed calls, and this case has none\n\
-                 hint: put `#[llmtest::observe]` on the function that answers, or state seconds in the metadata `latency`"
-                .into()),
+            _ => Err(trace_tree::missing(self).into()),
         }
     }
 }
@@ -130,7 +128,7 @@ impl Metric for Latency {
 mod tests {
     use super::super::{measure, trace};
     use super::*;
-    use crate::{TestCase, Trace};
+    use crate::{MissingField, TestCase, Trace};
 
     fn within(seconds: u64) -> Latency {
         Latency::within(Duration::from_secs(seconds))
@@ -163,12 +161,7 @@ mod tests {
         let error = measure(&within(1), &Trace::default(), None, &case)
             .await
             .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("hint: put `#[llmtest::observe]`"),
-            "{error}"
-        );
+        assert_eq!(error.downcast_ref::<MissingField>().unwrap().field, "trace");
         let error = measure(&within(1).sum_of("none"), &trace(), None, &case)
             .await
             .unwrap_err();

@@ -8,7 +8,7 @@ pub use cost::Cost;
 pub use latency::Latency;
 pub use token_budget::TokenBudget;
 
-use crate::{EvalCx, Metric, Result, Score, Span, Usage};
+use crate::{EvalCx, Metric, Result, Score, Span, Usage, trace_tree};
 
 /// The score of an amount against its limit: 1 within, else 0, or with `scaled` the share of the amount that was allowed.
 fn score(amount: f64, limit: f64, scaled: bool) -> Score {
@@ -23,26 +23,8 @@ fn score(amount: f64, limit: f64, scaled: bool) -> Score {
 
 /// The spans that a measurement is about: all of the case, or the component and all that it called.
 fn spans<'a>(cx: &EvalCx<'a>) -> Vec<&'a Span> {
-    let spans = &cx.trace.spans;
-    let Some(own) = cx.span else {
-        return spans.iter().collect();
-    };
-    let Some(root) = spans.iter().position(|span| std::ptr::eq(span, own)) else {
-        return vec![own];
-    };
-    // Spans stand in the order in which they began, so what a span called comes after it.
-    let mut inside = vec![false; spans.len()];
-    for (i, span) in spans.iter().enumerate() {
-        inside[i] = i == root
-            || span
-                .parent
-                .is_some_and(|parent| parent < i && inside[parent]);
-    }
-    spans
-        .iter()
-        .zip(inside)
-        .filter_map(|(span, inside)| inside.then_some(span))
-        .collect()
+    let order = trace_tree::spans(cx);
+    order.into_iter().map(|at| &cx.trace.spans[at]).collect()
 }
 
 /// The tokens that were noted, or stated in the metadata `prompt_tokens` and `completion_tokens`; `None` where nobody told.

@@ -1,11 +1,19 @@
 //! The spans that a metric of a trace is about.
 
-use crate::{EvalCx, Trace};
+use crate::{EvalCx, Metric, MissingField, Trace};
 
 /// The indexes of all spans in the order of the tree: callers before what they call, calls in the order in which they
 /// began. Of a component, only it and what is below it.
 pub(crate) fn spans(cx: &EvalCx<'_>) -> Vec<usize> {
     preorder(cx.trace, component(cx))
+}
+
+/// The error of a metric that needs observed calls, where there are none.
+pub(crate) fn missing(metric: &impl Metric) -> MissingField {
+    MissingField {
+        metric: metric.name().to_string(),
+        field: "trace",
+    }
 }
 
 /// The index of the component that is measured.
