@@ -9,7 +9,7 @@ pub(crate) fn sentences(text: &str) -> Vec<String> {
     let mut pending = String::new();
     for line in text.lines() {
         for sentence in line.split_sentence_bounds() {
-            let folded = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+            let folded = crate::reason::one_line(sentence);
             if folded.is_empty() {
                 continue;
             }

@@ -113,9 +113,9 @@ impl Ranking {
             .retrieved
             .iter()
             .map(|passage| {
-                let text = folded(&passage.text);
+                let text = crate::reason::one_line(&passage.text);
                 items.iter().position(|(item, _)| {
-                    passage.source.as_ref() == Some(item) || folded(item) == text
+                    passage.source.as_ref() == Some(item) || crate::reason::one_line(item) == text
                 })
             })
             .collect();
@@ -149,10 +149,6 @@ impl Ranking {
         let gain = |hit: &Option<usize>| hit.map_or(0.0, |item| std::mem::take(&mut left[item]));
         self.hits.iter().map(gain).collect()
     }
-}
-
-fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[track_caller]
