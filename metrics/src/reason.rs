@@ -30,9 +30,14 @@ pub(crate) fn clause(text: &str, longest: usize) -> String {
     }
 }
 
+/// One line, white space folded, so that no text can look like the next line of a list.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// One line of at most `longest` characters, white space folded.
 pub(crate) fn cut(text: &str, longest: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
     if line.chars().count() <= longest {
         return line;
     }

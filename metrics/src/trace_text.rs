@@ -3,8 +3,9 @@
 //! Everything here is untrusted and goes into a fence. Values are folded to one line, so that none can pass for a step.
 
 use crate::json::text;
+use crate::reason::one_line;
 use crate::trace::value_text;
-use crate::{McpServer, Span, ToolCall, ToolKind, ToolSpec, Trace, Turn};
+use crate::{McpServer, Span, Template, ToolCall, ToolKind, ToolSpec, Trace, Turn};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -72,7 +73,7 @@ fn share_of_budget(values: usize) -> usize {
 
 /// One line of at most `longest` characters, and how many more there were.
 fn cut(value: &str, longest: usize) -> String {
-    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(value);
     let length = line.chars().count();
     if length <= longest {
         return line;
@@ -111,16 +112,45 @@ fn call(call: &ToolCall, longest: usize) -> String {
 
 /// Turns as a judge reads them, each with the calls that it made.
 pub(crate) fn turns(turns: &[Turn], range: Range<usize>) -> String {
+    each_turn(turns, range).join("\n")
+}
+
+fn each_turn(turns: &[Turn], range: Range<usize>) -> Vec<String> {
     let longest = share_of_budget(range.len() * 2);
-    let mut lines = Vec::new();
-    for (turn, number) in turns[range.clone()].iter().zip(range.start + 1..) {
-        let content = turn.content.split_whitespace().collect::<Vec<_>>();
-        let said = content.join(" ");
-        lines.push(format!("{number}. {}: {said}", turn.role.as_str()));
-        let made = turn.tools.iter();
-        lines.extend(made.map(|made| format!("   called: {}", call(made, longest))));
-    }
-    lines.join("\n")
+    let numbered = turns[range.clone()].iter().zip(range.start + 1..);
+    let show = |(turn, number): (&Turn, usize)| {
+        let said = one_line(&turn.content);
+        let mut shown = format!("{number}. {}: {said}", turn.role.as_str());
+        for made in &turn.tools {
+            let _ = write!(shown, "\n   called: {}", call(made, longest));
+        }
+        shown
+    };
+    numbered.map(show).collect()
+}
+
+/// Puts an exchange into a prompt that judges it: the conversation up to its end as `{{exchange}}`, and the numbers of its
+/// own turns as `{{first}}` and `{{last}}`. Of a long conversation the earliest turns are left out.
+pub(crate) fn exchange(template: Template, of: &[Turn], range: &Range<usize>) -> Template {
+    template
+        .text("first", (range.start + 1).to_string())
+        .text("last", range.end.to_string())
+        .fenced("exchange", "conversation", up_to(of, range))
+}
+
+fn up_to(of: &[Turn], range: &Range<usize>) -> String {
+    let before = each_turn(of, 0..range.start);
+    let mut length = 0;
+    let fits = before.iter().rev().take_while(|turn| {
+        length += turn.chars().count();
+        length <= BUDGET
+    });
+    let left_out = before.len() - fits.count();
+    let note = format!("(… {left_out} earlier turns, left out here …)");
+    let shown = before.into_iter().skip(left_out);
+    let shown = (left_out > 0).then_some(note).into_iter().chain(shown);
+    let shown = shown.chain(each_turn(of, range.clone()));
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// Tools that were at hand, each on a line of its own: `search: Searches the handbook.; arguments: {…}`.
@@ -237,6 +267,29 @@ mod tests {
         );
         assert!(text.contains("\n250. tool") && !text.contains("\n120. tool"));
         assert!(text.chars().count() < 2 * BUDGET, "{}", text.len());
+    }
+
+    #[test]
+    fn an_exchange_is_shown_with_what_came_before_and_a_long_past_is_cut() {
+        let short = [
+            Turn::user("A table for 4."),
+            Turn::assistant("7 or 8?"),
+            Turn::user("8"),
+            Turn::assistant("Booked."),
+        ];
+        assert_eq!(
+            up_to(&short, &(2..4)),
+            "1. user: A table for 4.\n2. assistant: 7 or 8?\n3. user: 8\n4. assistant: Booked."
+        );
+        let long = vec![Turn::user("x".repeat(5000)); 12];
+        let text = up_to(&long, &(10..12));
+        assert!(
+            text.starts_with("(… 6 earlier turns, left out here …)\n7. user: x"),
+            "{}",
+            &text[..80]
+        );
+        assert!(text.contains("\n11. user: ") && text.contains("\n12. user: "));
+        assert!(text.len() < 2 * BUDGET, "{}", text.len());
     }
 
     #[test]

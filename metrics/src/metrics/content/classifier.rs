@@ -18,7 +18,7 @@ const EXPECTED: &str = "expected_labels";
 /// [`by_expected`](Self::by_expected) the case's `expected`; else those of [`passing`](Self::passing). A case for which none
 /// of these is set is Skipped, and so is not judged. The label that was chosen is in the details and in the reason. The judge
 /// sees the conversation, or else input and output, and the tool calls if there are some; [`given`](Self::given) chooses
-/// other fields. Default bar: at least 0.5. After the classifiers of DeepEval 4.3.1, whose thirteen come with this type, such
+/// other fields. Default bar: at least 1. After the classifiers of DeepEval 4.3.1, whose thirteen come with this type, such
 /// as [`refusal`](Self::refusal) and [`prompt_injection`](Self::prompt_injection); DeepEval reports the label only.
 ///
 /// ```
@@ -190,7 +190,7 @@ impl Metric for Classifier {
     }
 
     fn bar(&self) -> Bar {
-        self.options.bar()
+        Bar::AtLeast(1.0)
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {

@@ -32,10 +32,7 @@ impl PromptAlignment {
     /// With these instructions, as the prompt of the system under test has them. Panics when there is none or one is blank.
     #[track_caller]
     pub fn new<S: Into<String>>(instructions: impl IntoIterator<Item = S>) -> Self {
-        let one_line = |text: S| {
-            let text: String = text.into();
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        };
+        let one_line = |text: S| crate::reason::one_line(&text.into());
         let instructions: Vec<String> = instructions.into_iter().map(one_line).collect();
         assert!(
             !instructions.is_empty() && instructions.iter().all(|text| !text.is_empty()),

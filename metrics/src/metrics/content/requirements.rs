@@ -2,6 +2,7 @@
 
 use super::shown::shown;
 use crate::options::{Options, knobs, options};
+use crate::reason::one_line;
 use crate::verdicts::{Ballot, Verdict, Vote, quote_text};
 use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score};
 use serde_json::{Value, json};
@@ -232,10 +233,6 @@ fn texts(key: &str, value: Option<&Value>) -> Result<Vec<String>> {
         }
     };
     items.iter().map(read).collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// 1 if every requirement is kept, else 0, or the share that is kept. An error where one could not be judged.

@@ -8,7 +8,7 @@ use crate::{Bar, EvalCx, Metric, Result, Score};
 /// Measures whether the output stays in the assistant's role: 1 if nothing in it breaks the role, else 0.
 ///
 /// The judge lists what might not fit the role, then says of each whether it breaks it. An output in which nothing is
-/// doubtful scores 1. Needs `input` and `output`. Default bar: at least 0.5. Steps and formula as DeepEval 4.3.1, but for
+/// doubtful scores 1. Needs `input` and `output`. Default bar: at least 1. Steps and formula as DeepEval 4.3.1, but for
 /// `.strict()`: here it sets the bar to 1, there to 0, which every score meets.
 ///
 /// ```
@@ -55,7 +55,7 @@ impl Metric for RoleViolation {
     }
 
     fn bar(&self) -> Bar {
-        self.options.bar()
+        Bar::AtLeast(1.0)
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
@@ -95,6 +95,11 @@ mod tests {
     async fn one_broken_rule_of_the_role_is_enough() {
         let metric = || RoleViolation::new("a patient librarian");
         looks_for_violations(metric(), metric().strict(), "role_violations", 0.0).await;
+    }
+
+    #[test]
+    fn a_violation_fails_the_default_bar() {
+        assert_eq!(RoleViolation::new("a librarian").bar(), Bar::AtLeast(1.0));
     }
 
     #[tokio::test]

@@ -80,10 +80,7 @@ impl Summarization {
         mut self,
         questions: impl IntoIterator<Item = S>,
     ) -> Self {
-        let one_line = |text: S| {
-            let text: String = text.into();
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        };
+        let one_line = |text: S| crate::reason::one_line(&text.into());
         let questions: Vec<String> = questions.into_iter().map(one_line).collect();
         assert!(
             !questions.is_empty() && questions.iter().all(|text| !text.is_empty()),

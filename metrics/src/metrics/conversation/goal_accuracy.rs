@@ -10,8 +10,7 @@ use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
 /// The judge grades two things in every exchange: how far the goal was reached, and the way that was taken. The score is
 /// (mean of the goal grades + mean of the way grades) / 2, in `0.0..=1.0`. A grade outside of it is asked again. A
 /// conversation without an answered exchange is Skipped. Needs `turns`; tool calls are shown where turns have them.
-/// Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 0 where nothing was answered and shows each exchange
-/// with the steps of all exchanges before it; here each stands alone.
+/// Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 0 where nothing was answered.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, GoalAccuracy, TestCase, Turn, measure_with};
@@ -54,16 +53,11 @@ impl Metric for GoalAccuracy {
         cx.need(self, Field::Turns)?;
         let turns = &cx.case.turns;
         let aspect = |name, step| {
-            let shown = exchanges(turns).into_iter();
-            let shown = shown.map(|range| trace_text::turns(turns, range));
-            let template = |text| {
-                self.options
-                    .template(step)
-                    .fenced("exchange", "conversation", text)
-            };
+            let template = |range| trace_text::exchange(self.options.template(step), turns, &range);
+            let exchanges = exchanges(turns).into_iter();
             Aspect {
                 name,
-                questions: (1..).zip(shown.map(template)).collect(),
+                questions: (1..).zip(exchanges.map(template)).collect(),
             }
         };
         let aspects = [aspect("goal", "goal_score"), aspect("way", "plan_score")];
@@ -104,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_score_is_the_mean_of_both_means_and_each_exchange_stands_alone() {
+    async fn the_score_is_the_mean_of_both_means_and_each_exchange_is_judged_with_those_before() {
         let fake = judge([1.0, 0.0, 1.0, 0.5]);
         let score = measure_with(&case(), &GoalAccuracy::new(), fake.clone())
             .await
@@ -120,7 +114,10 @@ mod tests {
         let prompts = fake.prompts();
         assert!(prompts[0].text().contains("   called: book()\n</data "));
         assert!(
-            prompts[1].text().contains("3. user: A cab.") && !prompts[1].text().contains("book")
+            prompts[1]
+                .text()
+                .contains("   called: book()\n3. user: A cab.")
+                && prompts[1].text().contains("turns 3 to 4 of")
         );
         assert_eq!(prompts[2].purpose, "goal_accuracy/plan_score");
         let strict = GoalAccuracy::new().strict();

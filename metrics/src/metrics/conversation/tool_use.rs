@@ -67,11 +67,8 @@ impl Metric for ToolUse {
         let tools = trace_text::tools(&self.available);
         let question = |step, number, range: Range<usize>| {
             let template = self.options.template(step);
-            let template = template.fenced("tools", "tools", &tools).fenced(
-                "exchange",
-                "conversation",
-                trace_text::turns(turns, range),
-            );
+            let template = template.fenced("tools", "tools", &tools);
+            let template = trace_text::exchange(template, turns, &range);
             (number, template)
         };
         let exchanges: Vec<(usize, Range<usize>)> = (1..).zip(exchanges(turns)).collect();
@@ -171,6 +168,16 @@ mod tests {
                 .contains("2. assistant: None.\n   called: search()\n</data ")
         );
         assert!(prompts[0].text().contains("\nsearch: Finds things.\n"));
+        assert!(
+            prompts[1]
+                .text()
+                .contains("\n1. user: Shoes?\n2. assistant: None.\n")
+        );
+        assert!(
+            prompts[1]
+                .text()
+                .contains("turns 3 to 4 of this conversation")
+        );
         let strict = measure_with(&case, &metric().strict(), judge())
             .await
             .unwrap();

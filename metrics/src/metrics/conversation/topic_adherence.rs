@@ -90,14 +90,10 @@ impl Metric for TopicAdherence {
         let lists = exchanges(turns)
             .into_iter()
             .map(|range| -> BoxFuture<'_, _> {
-                let text = trace_text::turns(turns, range);
-                let length = text.len();
+                let length = trace_text::turns(turns, range.clone()).len();
                 let template = self.options.template("qa_pairs");
-                Box::pin(pairs(
-                    cx,
-                    template.fenced("exchange", "conversation", text),
-                    length,
-                ))
+                let template = trace_text::exchange(template, turns, &range);
+                Box::pin(pairs(cx, template, length))
             });
         let pairs = join::all(lists.collect()).await?.concat();
         let verdicts = pairs
@@ -248,11 +244,9 @@ mod tests {
         );
         let prompts = fake.prompts();
         assert_eq!(prompts.len(), 4);
-        assert!(
-            prompts[1]
-                .text()
-                .contains("3. user: Hi\n4. assistant: Hi\n</data ")
-        );
+        assert!(prompts[1].text().contains(
+            "2. assistant: A Cahors. France won.\n3. user: Hi\n4. assistant: Hi\n</data "
+        ));
         let last = prompts[3].text();
         assert!(
             last.contains("these topics: cooking, wine\n") && last.contains("response:\n<data "),

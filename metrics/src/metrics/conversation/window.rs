@@ -61,6 +61,9 @@ impl<M: Metric> Windowed<'_, M> {
         if self.skips_without_passages && case.retrieved.is_empty() {
             return Ok(Score::new(1.0).because("nothing was retrieved here"));
         }
+        if case.output.trim().is_empty() && self.each.name() == "faithfulness" {
+            return Ok(Score::new(1.0).because("the assistant said nothing here"));
+        }
         let missing = |field: Field| crate::MissingField {
             metric: self.name.to_string(),
             field: field.name(),
@@ -221,6 +224,19 @@ mod tests {
             reason.starts_with("1 of 2 windows fell short: turns 1 to 4: "),
             "{reason}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_window_in_which_only_tools_were_called_makes_no_claim() {
+        let case = TestCase::default().turns([
+            Turn::user("Search."),
+            Turn::assistant("").tools([crate::ToolCall::new("search")]),
+        ]);
+        let judge = crate::FakeJudge::new();
+        let score = crate::measure_with(&case, &crate::TurnFaithfulness::new(), judge.clone())
+            .await
+            .unwrap();
+        assert_eq!((score.value, judge.prompts().len()), (1.0, 0));
     }
 
     proptest! {

@@ -57,11 +57,8 @@ impl Metric for McpTaskCompletion {
         let servers = trace_text::servers(&cx.case.mcp_servers);
         let question = |(number, range)| {
             let template = self.options.template("task_score");
-            let template = template.fenced("servers", "servers", &servers).fenced(
-                "exchange",
-                "conversation",
-                trace_text::turns(turns, range),
-            );
+            let template = template.fenced("servers", "servers", &servers);
+            let template = trace_text::exchange(template, turns, &range);
             (number, template)
         };
         let aspect = Aspect {

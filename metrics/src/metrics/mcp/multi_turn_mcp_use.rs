@@ -63,11 +63,8 @@ impl Metric for MultiTurnMcpUse {
         let aspect = |name, step| {
             let question = |(number, range): &(usize, std::ops::Range<usize>)| {
                 let template = self.options.template(step);
-                let template = template.fenced("servers", "servers", &servers).fenced(
-                    "exchange",
-                    "conversation",
-                    trace_text::turns(turns, range.clone()),
-                );
+                let template = template.fenced("servers", "servers", &servers);
+                let template = trace_text::exchange(template, turns, range);
                 (*number, template)
             };
             Aspect {
@@ -160,7 +157,11 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(!text.contains("Hi.") && !text.contains("cab"), "{text}");
+        assert!(text.contains("turns 3 to 5 of this conversation"), "{text}");
+        assert!(
+            text.contains("1. user: Hi.\n") && !text.contains("cab"),
+            "{text}"
+        );
     }
 
     #[tokio::test]

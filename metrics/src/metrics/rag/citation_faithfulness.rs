@@ -1,8 +1,9 @@
 //! `CitationFaithfulness`.
 
+use super::passages;
 use crate::choice::choose;
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score};
+use crate::{Bar, EvalCx, Field, Metric, Result, Score, verdicts};
 
 /// What the judge may say, the good one first.
 const LABELS: [&str; 2] = ["faithful", "unfaithful"];
@@ -49,9 +50,10 @@ impl Metric for CitationFaithfulness {
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let output = cx.need(self, Field::Output)?;
-        let passages = match cx.need(self, Field::Retrieved)? {
+        cx.need(self, Field::Retrieved)?;
+        let passages = match passages::lines(&cx.case.retrieved) {
             nothing if nothing.is_empty() => "(none)".to_string(),
-            passages => passages,
+            lines => verdicts::numbered(&lines),
         };
         let template = self
             .options
@@ -95,6 +97,20 @@ mod tests {
                 "{prompt}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn no_passage_can_pass_for_two() {
+        let fake = FakeJudge::new().reply(r#"{"reason": "", "verdict": "faithful"}"#);
+        let case = TestCase::new("Refund?", "Yes [2].").retrieved(["We sell hats.\n2. Refunds!"]);
+        measure_with(&case, &CitationFaithfulness::new(), fake.clone())
+            .await
+            .unwrap();
+        let prompt = fake.prompts()[0].text();
+        assert!(
+            prompt.contains("\n1. We sell hats. 2. Refunds!\n"),
+            "{prompt}"
+        );
     }
 
     #[tokio::test]

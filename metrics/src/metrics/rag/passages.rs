@@ -1,6 +1,7 @@
 //! Passages as items of a numbered list.
 
 use crate::Passage;
+use crate::reason::one_line;
 
 /// The passages in rank order, those of one source merged into one at the rank of its first, each on one line.
 pub(crate) fn by_source(passages: &[Passage]) -> Vec<String> {
@@ -11,7 +12,7 @@ pub(crate) fn by_source(passages: &[Passage]) -> Vec<String> {
             .source
             .as_deref()
             .filter(|source| !source.trim().is_empty());
-        let text = line(passage);
+        let text = one_line(passage);
         let known = nodes
             .iter_mut()
             .find(|(other, _)| source.is_some() && *other == source);
@@ -24,7 +25,7 @@ pub(crate) fn by_source(passages: &[Passage]) -> Vec<String> {
         }
     }
     let titled = |(source, text): (Option<&str>, String)| match source {
-        Some(source) => format!("{}: {text}", line(source)),
+        Some(source) => format!("{}: {text}", one_line(source)),
         None => text,
     };
     nodes.into_iter().map(titled).collect()
@@ -32,11 +33,7 @@ pub(crate) fn by_source(passages: &[Passage]) -> Vec<String> {
 
 /// Texts as items of a list: each on one line, so that none can look like the next item.
 pub(crate) fn lines<T: AsRef<str>>(texts: &[T]) -> Vec<String> {
-    texts.iter().map(|text| line(text.as_ref())).collect()
-}
-
-fn line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    texts.iter().map(|text| one_line(text.as_ref())).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub use ndcg::Ndcg;
 pub use precision_at_k::PrecisionAtK;
 pub use recall_at_k::RecallAtK;
 
+use crate::reason::one_line;
 use crate::{EvalCx, Field, Metric, NotApplicable, Result};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ impl Relevance {
         };
         let mut relevant: Vec<(String, f64)> = Vec::new();
         for (item, grade) in items.into_iter().filter(|(_, grade)| *grade > 0.0) {
-            let item = folded(&item);
+            let item = one_line(&item);
             match relevant.iter_mut().find(|(other, _)| *other == item) {
                 Some((_, best)) => *best = best.max(grade),
                 None => relevant.push((item, grade)),
@@ -119,8 +120,8 @@ impl Ranking {
             .retrieved
             .iter()
             .map(|passage| {
-                let text = folded(&passage.text);
-                let source = passage.source.as_deref().map(folded);
+                let text = one_line(&passage.text);
+                let source = passage.source.as_deref().map(one_line);
                 items
                     .iter()
                     .position(|(item, _)| source.as_ref() == Some(item) || *item == text)
@@ -156,10 +157,6 @@ impl Ranking {
         let gain = |hit: &Option<usize>| hit.map_or(0.0, |item| std::mem::take(&mut left[item]));
         self.hits.iter().map(gain).collect()
     }
-}
-
-fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[track_caller]
