@@ -3,7 +3,7 @@
 use crate::grades::{self, Aspect, Grades, grades};
 use crate::options::{Options, knobs, options};
 use crate::windows::exchanges;
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
+use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score, trace_text};
 
 /// Measures whether users got what they wanted in a conversation, and whether the assistant went about it well.
 ///
@@ -70,7 +70,10 @@ impl Metric for GoalAccuracy {
         let grades = grades(cx, aspects).await?;
         match value(&grades) {
             Some(value) => Ok(self.options.clamp(grades::score(value, &grades))),
-            None => grades::nothing(cx, "no exchange of the conversation was answered"),
+            None => {
+                let why = "no exchange of the conversation was answered";
+                Err(NotApplicable::because(why).into())
+            }
         }
     }
 }
@@ -83,7 +86,7 @@ fn value([goal, plan]: &[Grades; 2]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FakeJudge, JudgeError, NotApplicable, TestCase, ToolCall, Turn, measure_with};
+    use crate::{FakeJudge, JudgeError, TestCase, ToolCall, Turn, measure_with};
     use proptest::prelude::*;
 
     fn case() -> TestCase {
