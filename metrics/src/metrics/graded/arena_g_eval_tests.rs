@@ -266,7 +266,7 @@ async fn a_rival_that_is_only_an_answer_shares_the_rest_of_the_case_which_is_sho
         for prompt in judge.prompts() {
             let text = prompt.text();
             assert_eq!(text.matches("Refunds within 30 days.").count(), 1, "{text}");
-            assert_eq!(text.matches("search()").count(), 1, "{text}");
+            assert_eq!(text.matches("\"search\"").count(), 1, "{text}");
             assert!(text.contains("answer B:\n<data "), "{text}");
         }
     }
