@@ -68,13 +68,11 @@ impl Metric for GoalAccuracy {
         };
         let aspects = [aspect("goal", "goal_score"), aspect("way", "plan_score")];
         let grades = grades(cx, aspects).await?;
-        match value(&grades) {
-            Some(value) => Ok(self.options.clamp(grades::score(value, &grades))),
-            None => {
-                let why = "no exchange of the conversation was answered";
-                Err(NotApplicable::because(why).into())
-            }
-        }
+        let Some(value) = value(&grades) else {
+            let why = "no exchange of the conversation was answered";
+            return Err(NotApplicable::because(why).into());
+        };
+        Ok(self.options.clamp(grades::score(value, &grades)))
     }
 }
 

@@ -97,13 +97,11 @@ impl Metric for ToolUse {
             },
         ];
         let grades = grades(cx, aspects).await?;
-        match value(&grades) {
-            Some(value) => Ok(self.options.clamp(score(value, &grades))),
-            None => {
-                let why = "no exchange of the conversation was answered";
-                Err(NotApplicable::because(why).into())
-            }
-        }
+        let Some(value) = value(&grades) else {
+            let why = "no exchange of the conversation was answered";
+            return Err(NotApplicable::because(why).into());
+        };
+        Ok(self.options.clamp(score(value, &grades)))
     }
 }
 
