@@ -21,6 +21,17 @@ impl Grade {
 
 /// Asks for a grade: `{"reason": "...", "score": <0.0 to 1.0>}`.
 pub(crate) async fn grade(cx: &EvalCx<'_>, template: Template) -> Result<Grade> {
+    grade_up_to(cx, template, 1.0).await
+}
+
+/// As [`grade`], for a part that is never more than the least of several: a number above 1 is 1.
+pub(crate) async fn capped_grade(cx: &EvalCx<'_>, template: Template) -> Result<Grade> {
+    let mut grade = grade_up_to(cx, template, f64::INFINITY).await?;
+    grade.score = grade.score.min(1.0);
+    Ok(grade)
+}
+
+async fn grade_up_to(cx: &EvalCx<'_>, template: Template, most: f64) -> Result<Grade> {
     let prompt = template
         .schema(json!({
             "type": "object",
@@ -30,16 +41,15 @@ pub(crate) async fn grade(cx: &EvalCx<'_>, template: Template) -> Result<Grade> 
         }))
         .prompt()?;
     let reply = cx
-        .ask_checked::<Value>(prompt, |value| read(value, cx.as_given()).map(|_| ()))
+        .ask_checked::<Value>(prompt, |value| read(value, most).map(|_| ()))
         .await?;
-    Ok(read(&reply.value, cx.as_given())?)
+    Ok(read(&reply.value, most)?)
 }
 
-/// As DeepEval scores, any number is a grade: the lower of two parts may still be one.
-fn read(value: &Value, as_given: bool) -> Result<Grade, String> {
+fn read(value: &Value, most: f64) -> Result<Grade, String> {
     let score = number(&value["score"])
         .ok_or_else(|| format!("`score` must be a number, but it is {}", value["score"]))?;
-    if !as_given && !(0.0..=1.0).contains(&score) {
+    if !(0.0..=most).contains(&score) {
         return Err(format!(
             "`score` must be from 0.0 to 1.0, but it is {score}"
         ));
@@ -65,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_grade_is_a_number_from_0_to_1() {
-        let grade = read(&json!({"reason": "It is.", "score": "0.5"}), false).unwrap();
+        let grade = read(&json!({"reason": "It is.", "score": "0.5"}), 1.0).unwrap();
         assert_eq!((grade.score, grade.reason.as_str()), (0.5, "it is"));
         for (score, says) in [
             (json!(1.1), "from 0.0 to 1.0"),
@@ -74,7 +84,7 @@ mod tests {
             (Value::Null, "must be a number"),
             (json!("NaN"), "must be a number"),
         ] {
-            let error = read(&json!({"reason": "", "score": score}), false).unwrap_err();
+            let error = read(&json!({"reason": "", "score": score}), 1.0).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
     }

@@ -1,7 +1,7 @@
 //! Grades of the exchanges of a conversation, for one or two aspects, and what they come to.
 
 use crate::grade::{Grade, grade};
-use crate::{BoxFuture, EvalCx, NotApplicable, Result, Score, Template, join};
+use crate::{BoxFuture, EvalCx, Result, Score, Template, join};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -93,15 +93,6 @@ pub(crate) fn score<const N: usize>(value: f64, grades: &[Grades; N]) -> Score {
     grades.iter().fold(score, |score, aspect| {
         score.detail(aspect.name, aspect.detail())
     })
-}
-
-/// What a conversation is worth in which nothing can be graded: it is Skipped. DeepEval 4.3.1 takes the mean of nothing
-/// for 0.
-pub(crate) fn nothing(cx: &EvalCx<'_>, why: &str) -> Result<Score> {
-    if cx.as_given() {
-        return Ok(Score::new(0.0).because(why));
-    }
-    Err(NotApplicable::because(why).into())
 }
 
 #[cfg(test)]

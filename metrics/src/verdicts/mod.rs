@@ -127,6 +127,14 @@ fn texts(value: &Value, key: &str) -> Result<Vec<String>, String> {
     Ok(texts)
 }
 
+/// Whether an entry answers at all.
+fn has_verdict(entry: &Value) -> Result<(), String> {
+    match entry.get("verdict") {
+        Some(_) => Ok(()),
+        None => Err(format!("{entry} has no `verdict`")),
+    }
+}
+
 /// What may be answered about an item.
 pub(crate) struct Ballot(pub(crate) &'static [Vote]);
 
@@ -216,7 +224,7 @@ impl Ballot {
     ) -> Result<Option<Verdict>> {
         let prompt = template.schema(self.entry()).prompt()?;
         if cx.as_given() {
-            let reply = cx.ask::<Value>(prompt).await?.value;
+            let reply = cx.ask_checked::<Value>(prompt, has_verdict).await?.value;
             return Ok(self.read_as_given(&reply));
         }
         let check = |entry: &Entry| self.check_vote(entry.verdict, "here");
@@ -229,10 +237,15 @@ impl Ballot {
         }))
     }
 
-    /// Whatever verdicts the judge gives, in their order; what is no verdict is dropped.
+    /// Whatever verdicts the judge gives, in their order. A word that is no verdict is dropped; an entry without any is an
+    /// error.
     async fn as_given(&self, cx: &EvalCx<'_>, template: Template) -> Result<Vec<Verdict>> {
         let prompt = template.text("reply", "").prompt()?;
-        let reply = cx.ask::<Value>(prompt).await?.value;
+        let check = |reply: &Value| {
+            let given = reply["verdicts"].as_array();
+            given.into_iter().flatten().try_for_each(has_verdict)
+        };
+        let reply = cx.ask_checked::<Value>(prompt, check).await?.value;
         let given = reply["verdicts"].as_array();
         Ok(given
             .into_iter()

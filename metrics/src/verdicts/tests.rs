@@ -267,3 +267,16 @@ async fn the_verdicts_of_a_reply_that_was_cut_off_are_kept() {
     assert_eq!(re_asks, 1);
     assert!(!judge.prompts()[1].text().contains("item 2"));
 }
+
+#[tokio::test]
+async fn scored_as_given_an_entry_without_a_verdict_is_an_error() {
+    let judge = FakeJudge::new().reply(r#"{"verdicts": [{"verdict": "yes"}, {"reason": "r"}]}"#);
+    let (case, trace) = (TestCase::new("q", "a"), Trace::default());
+    let asker = Asker::standalone(Some(AnyJudge::from(judge.clone()))).scoring_as_given();
+    let error = Ballot(&[Vote::Yes, Vote::No])
+        .verdicts(&EvalCx::new(&case, &trace, None, &asker), &items(2), ask)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("has no `verdict`"), "{error}");
+    assert_eq!(judge.prompts().len(), 1);
+}

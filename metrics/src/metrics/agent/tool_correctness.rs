@@ -24,8 +24,8 @@ const MOST_PROBLEMS: usize = 4;
 /// - [`exact`](Self::exact): 1 if both lists agree place by place, else 0.
 ///
 /// Nothing expected scores 1 if nothing was called, else 0. With `available_tools` a judge grades the choice of the tools,
-/// and the lower of both is the score. Needs `tools` and `expected_tools` (and `input` for the judge). Default bar: at
-/// least 0.5. Formulas as DeepEval 4.3.1, whose default pairing is greedy and counts equal calls once.
+/// and the lower of both is the score: a grade above 1 counts as 1, a negative one is asked again. Needs `tools` and
+/// `expected_tools` (and `input` for the judge). Default bar: at least 0.5. Formulas as DeepEval 4.3.1, whose default pairing is greedy and counts equal calls once.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, TestCase, ToolCall, ToolCorrectness, measure_with};
@@ -139,7 +139,7 @@ impl ToolCorrectness {
             .fenced("input", "input", cx.need(self, Field::Input)?)
             .fenced("available", "tools at hand", available)
             .fenced("called", "tool calls made", called);
-        grade::grade(cx, template).await
+        grade::capped_grade(cx, template).await
     }
 }
 

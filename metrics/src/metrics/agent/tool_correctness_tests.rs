@@ -174,7 +174,7 @@ async fn a_grade_that_is_none_is_asked_again() {
         .tools([])
         .expected_tools([]);
     let judge = FakeJudge::new()
-        .reply(json!({"reason": "", "score": 3}))
+        .reply(json!({"reason": "", "score": -1}))
         .reply("")
         .reply(json!({"reason": "", "score": 0.5}));
     let metric = ToolCorrectness::new().available_tools(["a"]);
@@ -187,6 +187,18 @@ async fn a_grade_that_is_none_is_asked_again() {
         measure_with(&case, &strict, judge).await.unwrap().value,
         0.0
     );
+}
+
+#[tokio::test]
+async fn a_grade_of_the_choice_above_1_counts_as_1() {
+    let case = TestCase::new("Book it.", "Done.")
+        .tools(calls("a"))
+        .expected_tools(calls("ab"));
+    let judge = FakeJudge::new().reply(json!({"reason": "It is fine.", "score": 3}));
+    let metric = ToolCorrectness::new().available_tools(["a"]);
+    let score = measure_with(&case, &metric, judge.clone()).await.unwrap();
+    assert_eq!((score.value, judge.prompts().len()), (0.5, 1));
+    assert_eq!(score.details[1].1, json!(1.0));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::grades::{self, Aspect, Grades, grades};
 use crate::options::{Options, knobs, options};
 use crate::windows::exchanges;
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
+use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score, trace_text};
 
 /// Measures whether users got what they wanted in a conversation, and whether the assistant went about it well.
 ///
@@ -62,10 +62,11 @@ impl Metric for GoalAccuracy {
         };
         let aspects = [aspect("goal", "goal_score"), aspect("way", "plan_score")];
         let grades = grades(cx, aspects).await?;
-        match value(&grades) {
-            Some(value) => Ok(self.options.clamp(grades::score(value, &grades))),
-            None => grades::nothing(cx, "no exchange of the conversation was answered"),
-        }
+        let Some(value) = value(&grades) else {
+            let why = "no exchange of the conversation was answered";
+            return Err(NotApplicable::because(why).into());
+        };
+        Ok(self.options.clamp(grades::score(value, &grades)))
     }
 }
 
@@ -77,7 +78,7 @@ fn value([goal, plan]: &[Grades; 2]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FakeJudge, JudgeError, NotApplicable, TestCase, ToolCall, Turn, measure_with};
+    use crate::{FakeJudge, JudgeError, TestCase, ToolCall, Turn, measure_with};
     use proptest::prelude::*;
 
     fn case() -> TestCase {

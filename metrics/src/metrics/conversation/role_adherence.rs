@@ -4,7 +4,6 @@ use crate::options::{Options, knobs, options};
 use crate::trace_text;
 use crate::verdicts::{self, Ballot, Verdict, Vote};
 use crate::{Bar, EvalCx, Field, Metric, Result, Role, Score};
-use serde_json::Value;
 
 /// Measures whether the assistant stays in its role: the share of its turns that are in character.
 ///
@@ -73,39 +72,11 @@ impl Metric for RoleAdherence {
                 )
                 .fenced("answers", "turns of the assistant", lines)
         };
-        let verdicts = if cx.as_given() {
-            out_of_character(cx, ask(verdicts::numbered(&spoken))).await?
-        } else {
-            Ballot(&[Vote::Yes, Vote::No])
-                .verdicts(cx, &spoken, ask)
-                .await?
-        };
+        let verdicts = Ballot(&[Vote::Yes, Vote::No])
+            .verdicts(cx, &spoken, ask)
+            .await?;
         Ok(self.options.clamp(score(&verdicts, spoken.len())))
     }
-}
-
-/// DeepEval's protocol: a list of the turns that are out of character, each with its index.
-async fn out_of_character(cx: &EvalCx<'_>, template: crate::Template) -> Result<Vec<Verdict>> {
-    let check = |reply: &Value| {
-        let turns = reply["verdicts"]
-            .as_array()
-            .ok_or("`verdicts` must be a list")?;
-        if turns.iter().all(|turn| turn["index"].is_u64()) {
-            Ok(())
-        } else {
-            Err("every turn needs its `index`".to_string())
-        }
-    };
-    let prompt = template.text("reply", "").prompt()?;
-    let reply = cx.ask_checked::<Value>(prompt, check).await?.value;
-    let verdict = |turn: &Value| Verdict {
-        statement: String::new(),
-        vote: Vote::No,
-        reason: turn["reason"].as_str().unwrap_or_default().to_string(),
-        passage: None,
-    };
-    let turns = reply["verdicts"].as_array();
-    Ok(turns.into_iter().flatten().map(verdict).collect())
 }
 
 /// `(spoken − out of character) / spoken`, and 1 where nothing was spoken.

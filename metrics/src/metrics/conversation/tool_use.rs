@@ -3,16 +3,16 @@
 use crate::grades::{self, Aspect, Grades, grades};
 use crate::options::{Options, knobs, options};
 use crate::windows::exchanges;
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, ToolSpec, trace_text};
+use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score, ToolSpec, trace_text};
 use std::ops::Range;
 
 /// Measures whether an assistant called the right tools in a conversation, with the right arguments.
 ///
 /// The judge grades the choice of tools in every exchange, and the arguments in those that called a tool. The score is the
-/// lower of the two means, in `0.0..=1.0`; where no tool was called, the choice alone counts. A grade outside the range is
-/// asked again. A conversation without an answered exchange is Skipped. Needs `turns`, with the calls as
-/// [`Turn::tools`](crate::Turn::tools). Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 0 where no tool
-/// was called or nothing was answered.
+/// lower of the two means, in `0.0..=1.0`. A grade outside the range is asked again. Where no tool was called there is no
+/// argument that was right, and the score is 0: measure conversations that need tools. A conversation without an answered
+/// exchange is Skipped. Needs `turns`, with the calls as [`Turn::tools`](crate::Turn::tools). Default bar: at least 0.5.
+/// Formula as DeepEval 4.3.1, which scores 0 also where nothing was answered.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, TestCase, ToolCall, ToolUse, Turn, measure_with};
@@ -94,26 +94,32 @@ impl Metric for ToolUse {
             },
         ];
         let grades = grades(cx, aspects).await?;
-        match value(&grades, cx.as_given()) {
-            Some(value) => Ok(self.options.clamp(grades::score(value, &grades))),
-            None => grades::nothing(cx, "no exchange of the conversation was answered"),
-        }
+        let Some(value) = value(&grades) else {
+            let why = "no exchange of the conversation was answered";
+            return Err(NotApplicable::because(why).into());
+        };
+        Ok(self.options.clamp(score(value, &grades)))
     }
 }
 
-/// The lower of the two means. Where no tool was called the mean of the arguments is left out, or 0 as DeepEval has it.
-fn value([selection, arguments]: &[Grades; 2], as_given: bool) -> Option<f64> {
-    let selection = selection.mean()?;
-    let none = if as_given { 0.0 } else { 1.0 };
-    Some(selection.min(arguments.mean().unwrap_or(none)))
+/// The lower of the two means; that of the arguments is 0 where no tool was called. `None` where nothing was answered.
+fn value([selection, arguments]: &[Grades; 2]) -> Option<f64> {
+    Some(selection.mean()?.min(arguments.mean().unwrap_or(0.0)))
+}
+
+fn score(value: f64, grades: &[Grades; 2]) -> Score {
+    let mut score = grades::score(value, grades);
+    if grades[1].mean().is_none() {
+        let choice = score.reason.take().unwrap_or_default();
+        score = score.because(format!("no tool was called; {choice}"));
+    }
+    score
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        FakeJudge, JudgeError, MissingField, NotApplicable, TestCase, ToolCall, Turn, measure_with,
-    };
+    use crate::{FakeJudge, JudgeError, MissingField, TestCase, ToolCall, Turn, measure_with};
     use proptest::prelude::*;
 
     fn turns() -> Vec<Turn> {
@@ -185,11 +191,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_no_tool_was_called_the_choice_alone_counts() {
+    async fn where_no_tool_was_called_the_score_is_0() {
         let case = TestCase::default().turns(turns().split_off(2));
         let judge = FakeJudge::new().reply(r#"{"reason": "", "score": 0.9}"#);
         let score = measure_with(&case, &metric(), judge).await.unwrap();
-        assert_eq!(score.value, 0.9);
+        assert_eq!(
+            (score.value, score.reason.as_deref()),
+            (0.0, Some("no tool was called; choice of tools 0.90"))
+        );
     }
 
     #[tokio::test]
@@ -224,14 +233,13 @@ mod tests {
             two in prop::collection::vec(0.0..=1.0, 0..8),
             at in any::<prop::sample::Index>(),
         ) {
-            let of = |one: &[f64], two: &[f64]| value(&[Grades::of("one", one), Grades::of("two", two)], false).unwrap();
+            let of = |one: &[f64], two: &[f64]| value(&[Grades::of("one", one), Grades::of("two", two)]).unwrap();
             let before = of(&one, &two);
             prop_assert!((0.0..=1.0).contains(&before));
             let mut raised = one.clone();
             raised[at.index(one.len())] = 1.0;
             prop_assert!(of(&raised, &two) >= before - 1e-12);
-            let choice = of(&one, &[]);
-            prop_assert!(before <= choice);
+            prop_assert!(before >= of(&one, &[]));
         }
     }
 }

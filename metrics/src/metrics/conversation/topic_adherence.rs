@@ -4,7 +4,7 @@ use crate::choice::{Choice, choose};
 use crate::options::{Options, knobs, options};
 use crate::windows::exchanges;
 use crate::{
-    Bar, BoxFuture, EvalCx, Field, Metric, Result, Score, Template, grades, join, reason,
+    Bar, BoxFuture, EvalCx, Field, Metric, NotApplicable, Result, Score, Template, join, reason,
     trace_text,
 };
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ const QUOTED: usize = 3;
 /// The judge lists the questions of every exchange with their answers, then sorts each pair: `TP` on topic and answered,
 /// `TN` off topic and declined, `FP` off topic but answered, `FN` on topic but not answered. The score is (TP + TN) / pairs
 /// of the whole conversation, in `0.0..=1.0`. A label must be one of the four, in capitals; anything else is asked again.
-/// A conversation in which nothing was asked and answered is Skipped. Needs `turns`. Default bar: at least 0.5. Formula as
-/// DeepEval 4.3.1, which scores 0 where there is no pair.
+/// A conversation without a complete exchange scores 0: no topic was served. One whose exchanges hold no question with an
+/// answer is Skipped. Needs `turns`. Default bar: at least 0.5. Formula as DeepEval 4.3.1, which scores 0 in both cases.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, TestCase, TopicAdherence, Turn, measure_with};
@@ -87,21 +87,24 @@ impl Metric for TopicAdherence {
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         cx.need(self, Field::Turns)?;
         let turns = &cx.case.turns;
-        let lists = exchanges(turns)
-            .into_iter()
-            .map(|range| -> BoxFuture<'_, _> {
-                let length = trace_text::turns(turns, range.clone()).len();
-                let template = self.options.template("qa_pairs");
-                let template = trace_text::exchange(template, turns, &range);
-                Box::pin(pairs(cx, template, length))
-            });
+        let exchanges = exchanges(turns);
+        if exchanges.is_empty() {
+            return Ok(Score::new(0.0).because("the conversation has no complete exchange"));
+        }
+        let lists = exchanges.into_iter().map(|range| -> BoxFuture<'_, _> {
+            let length = trace_text::turns(turns, range.clone()).len();
+            let template = self.options.template("qa_pairs");
+            let template = trace_text::exchange(template, turns, &range);
+            Box::pin(pairs(cx, template, length))
+        });
         let pairs = join::all(lists.collect()).await?.concat();
         let verdicts = pairs
             .iter()
             .map(|pair| -> BoxFuture<'_, _> { Box::pin(choose(cx, self.verdict(pair), LABELS)) });
         let verdicts = join::all(verdicts.collect()).await?;
         if verdicts.is_empty() {
-            return grades::nothing(cx, "the conversation has no question with an answer");
+            let why = "the conversation has no question with an answer";
+            return Err(NotApplicable::because(why).into());
         }
         Ok(self.options.clamp(score(&pairs, &verdicts)))
     }
@@ -200,7 +203,7 @@ fn quote((pair, choice): (&Pair, &Choice)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FakeJudge, JudgeError, NotApplicable, TestCase, Turn, measure_with};
+    use crate::{FakeJudge, JudgeError, TestCase, Turn, measure_with};
     use proptest::prelude::*;
 
     fn case() -> TestCase {
@@ -288,15 +291,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_nothing_was_asked_and_answered_the_metric_does_not_apply() {
+    async fn without_a_pair_the_metric_does_not_apply_and_without_an_exchange_the_score_is_0() {
         let fake = FakeJudge::new().when("", r#"{"qa_pairs": []}"#);
         let error = measure_with(&case(), &metric(), fake).await.unwrap_err();
         assert!(error.is::<NotApplicable>(), "{error}");
         let unanswered = TestCase::default().turns([Turn::user("A red wine?")]);
-        let error = measure_with(&unanswered, &metric(), FakeJudge::new())
+        let score = measure_with(&unanswered, &metric(), FakeJudge::new())
             .await
-            .unwrap_err();
-        assert!(error.is::<NotApplicable>(), "{error}");
+            .unwrap();
+        assert_eq!(
+            (score.value, score.reason.as_deref()),
+            (0.0, Some("the conversation has no complete exchange"))
+        );
     }
 
     #[test]

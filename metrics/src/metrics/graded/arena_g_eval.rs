@@ -128,17 +128,11 @@ impl ArenaGEval {
     /// Compares contestants: each pair in both orders. It is an error if there are fewer than two, if a name comes twice,
     /// or if `input` or `expected` differ. For metrics of one's own; see also [`compare_with`](Self::compare_with).
     pub async fn compare(&self, cx: &EvalCx<'_>, contestants: &[Contestant]) -> Result<Comparison> {
-        if contestants.len() != 1 || !cx.as_given() {
-            self.check(contestants)?;
-        }
+        self.check(contestants)?;
         let names: Vec<&str> = contestants.iter().map(|one| one.name.as_str()).collect();
         let all: Vec<&Contestant> = contestants.iter().collect();
         self.seen(cx, &all)?;
         let steps = self.steps_for(cx).await?;
-        if cx.as_given() {
-            let choice = self.choose(cx, &steps, &all).await?;
-            return Ok(Comparison::single(&names, choice.index));
-        }
         let mut pairs: Vec<BoxFuture<'_, Result<Pairing>>> = Vec::new();
         for (at, one) in contestants.iter().enumerate() {
             for two in &contestants[at + 1..] {
@@ -155,27 +149,8 @@ impl ArenaGEval {
         judge: impl Into<AnyJudge>,
     ) -> Result<Comparison> {
         let asker = Asker::standalone(Some(judge.into()));
-        self.compare_asking(contestants, &asker).await
-    }
-
-    /// As DeepEval compares: all contestants once, in the order given. For comparisons between the two; not public API.
-    #[doc(hidden)]
-    pub async fn __compare_as_given(
-        &self,
-        contestants: &[Contestant],
-        judge: impl Into<AnyJudge>,
-    ) -> Result<Comparison> {
-        let asker = Asker::standalone(Some(judge.into())).scoring_as_given();
-        self.compare_asking(contestants, &asker).await
-    }
-
-    async fn compare_asking(
-        &self,
-        contestants: &[Contestant],
-        asker: &Asker,
-    ) -> Result<Comparison> {
         let (case, trace) = (TestCase::default(), Trace::default());
-        self.compare(&EvalCx::new(&case, &trace, None, asker), contestants)
+        self.compare(&EvalCx::new(&case, &trace, None, &asker), contestants)
             .await
     }
 
@@ -214,21 +189,25 @@ impl ArenaGEval {
     /// What the judge sees of these contestants, under labels: what they share once, then the rest of each.
     fn seen(&self, cx: &EvalCx<'_>, contestants: &[&Contestant]) -> Result<Vec<(String, String)>> {
         let mut seen = Vec::new();
-        let (shared, own): (Vec<Field>, Vec<Field>) =
-            self.fields.iter().partition(|field| is_shared(**field));
-        let first = cx.with_case(&contestants[0].case);
-        for field in shared {
-            seen.push((field.title().to_string(), first.need(self, field)?));
+        let mut own = Vec::new();
+        for field in &self.fields {
+            let text = |one: &&Contestant| cx.with_case(&one.case).need(self, *field);
+            let texts: Vec<String> = contestants.iter().map(text).collect::<Result<_>>()?;
+            let same = texts.iter().all(|text| *text == texts[0]);
+            if *field != Field::Output && same {
+                seen.push((field.title().to_string(), texts[0].clone()));
+            } else {
+                own.push((field, texts));
+            }
         }
-        for (index, contestant) in contestants.iter().enumerate() {
-            let cx = cx.with_case(&contestant.case);
-            for field in &own {
-                let label = label(index);
+        for index in 0..contestants.len() {
+            let label = label(index);
+            for (field, texts) in &own {
                 let title = match field {
                     Field::Output => format!("answer {label}"),
                     field => format!("answer {label}, {}", field.title()),
                 };
-                seen.push((title, cx.need(self, *field)?));
+                seen.push((title, texts[index].clone()));
             }
         }
         Ok(seen)
@@ -331,8 +310,9 @@ impl ArenaGEval {
                     "`{arena}` compares with `{name}`, which this case does not have\nhint: {hint}"
                 )
             })?;
-            let mut rival = TestCase::new(case.input.clone(), output);
-            (rival.expected, rival.context) = (case.expected.clone(), case.context.clone());
+            // Only another answer: what the judge is given besides it is that of the case.
+            let mut rival = case.clone();
+            rival.output = output;
             Ok(Contestant::new(name, rival))
         };
         rivals

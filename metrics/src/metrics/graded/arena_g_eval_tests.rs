@@ -106,8 +106,8 @@ async fn the_steps_are_written_once_for_all_pairs() {
         Field::Tools,
     ]);
     let mut two = contestants(&[("a", "1"), ("b", "2")]);
-    for one in &mut two {
-        one.case.tools.push(ToolCall::new("search"));
+    for (one, tool) in two.iter_mut().zip(["search", "book"]) {
+        one.case.tools.push(ToolCall::new(tool));
     }
     arena.compare_with(&two, judge.clone()).await.unwrap();
     let prompts = judge.prompts();
@@ -252,14 +252,24 @@ async fn as_a_metric_it_compares_the_output_with_rivals() {
 }
 
 #[tokio::test]
-async fn as_given_all_are_shown_once() {
-    let three = contestants(&[("a", "1"), ("b", "2"), ("c", "3")]);
-    let judge = choosing(&["C"]);
-    let found = arena()
-        .__compare_as_given(&three, judge.clone())
-        .await
-        .unwrap();
-    assert_eq!((found.winner(), judge.prompts().len()), (Some("c"), 1));
+async fn a_rival_that_is_only_an_answer_shares_the_rest_of_the_case_which_is_shown_once() {
+    let case = TestCase::new("Refund?", "Yes.")
+        .expected("30 days.")
+        .retrieved(["Refunds within 30 days."])
+        .tools([ToolCall::new("search")])
+        .metadata("baseline", "No.");
+    let given = arena().given([Field::Output, Field::Retrieved, Field::Tools]);
+    for metric in [given.clone(), given.against_expected()] {
+        let judge = choosing(&["A", "B"]);
+        let score = measure_with(&case, &metric, judge.clone()).await.unwrap();
+        assert_eq!(score.value, 1.0);
+        for prompt in judge.prompts() {
+            let text = prompt.text();
+            assert_eq!(text.matches("Refunds within 30 days.").count(), 1, "{text}");
+            assert_eq!(text.matches("\"search\"").count(), 1, "{text}");
+            assert!(text.contains("answer B:\n<data "), "{text}");
+        }
+    }
 }
 
 proptest! {

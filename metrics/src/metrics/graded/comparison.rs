@@ -100,32 +100,6 @@ impl Comparison {
             pairings,
         }
     }
-
-    /// What a single judgement of all at once says.
-    pub(super) fn single(names: &[&str], winner: Option<usize>) -> Self {
-        let points = |index| match winner {
-            Some(winner) => f64::from(u8::from(winner == index)),
-            None => 0.5,
-        };
-        let standings: Vec<Standing> = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| Standing {
-                name: (*name).to_string(),
-                points: points(index),
-            })
-            .collect();
-        let winners = standings
-            .iter()
-            .filter(|standing| winner.is_none() || standing.points > 0.5)
-            .map(|standing| standing.name.clone())
-            .collect();
-        Self {
-            winners,
-            standings,
-            pairings: Vec::new(),
-        }
-    }
 }
 
 impl Pairing {
@@ -189,12 +163,6 @@ pub(super) mod tests {
             ],
         );
         assert_eq!((circle.winners.len(), circle.winner()), (3, None));
-    }
-
-    #[test]
-    fn a_single_judgement_names_its_winner() {
-        assert_eq!(Comparison::single(&["a", "b"], Some(1)).winner(), Some("b"));
-        assert_eq!(Comparison::single(&["a", "b"], None).winners, ["a", "b"]);
     }
 
     proptest! {

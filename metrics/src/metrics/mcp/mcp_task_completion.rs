@@ -8,8 +8,8 @@ use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
 /// Measures how far a conversation with MCP servers at hand did what the user asked for.
 ///
 /// Looked at are the exchanges that call a server, and those of more than two turns. The judge grades each; the score is
-/// the mean, in `0.0..=1.0`. A grade outside of it is asked again. A conversation without such an exchange is Skipped.
-/// Needs `turns` (with the calls as [`Turn::tools`](crate::Turn::tools)) and `mcp_servers`. Default bar: at least 0.5.
+/// the mean, in `0.0..=1.0`. A grade outside of it is asked again. A conversation without such an exchange scores 0: no
+/// task was done. Needs `turns` (with the calls as [`Turn::tools`](crate::Turn::tools)) and `mcp_servers`. Default bar: at least 0.5.
 /// Formula as DeepEval 4.3.1, which looks only at exchanges of more than two turns and scores 0 where there is none.
 ///
 /// ```
@@ -68,7 +68,7 @@ impl Metric for McpTaskCompletion {
         let grades = grades(cx, [aspect]).await?;
         match grades[0].mean() {
             Some(mean) => Ok(self.options.clamp(grades::score(mean, &grades))),
-            None => grades::nothing(cx, NO_TASK),
+            None => Ok(Score::new(0.0).because(NO_TASK)),
         }
     }
 }
@@ -76,9 +76,7 @@ impl Metric for McpTaskCompletion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        FakeJudge, JudgeError, McpServer, MissingField, NotApplicable, TestCase, Turn, measure_with,
-    };
+    use crate::{FakeJudge, JudgeError, McpServer, MissingField, TestCase, Turn, measure_with};
 
     fn case() -> TestCase {
         TestCase::default()
@@ -116,12 +114,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_task_is_skipped_and_a_wrong_grade_or_no_server_an_error() {
+    async fn no_task_scores_0_and_a_wrong_grade_or_no_server_is_an_error() {
         let unanswered = case().turns([Turn::user("A table."), Turn::user("Hello?")]);
-        let error = measure_with(&unanswered, &McpTaskCompletion::new(), FakeJudge::new())
+        let score = measure_with(&unanswered, &McpTaskCompletion::new(), FakeJudge::new())
             .await
-            .unwrap_err();
-        assert!(error.is::<NotApplicable>(), "{error}");
+            .unwrap();
+        assert_eq!((score.value, score.reason.as_deref()), (0.0, Some(NO_TASK)));
         let judge = FakeJudge::new().when("", r#"{"reason": "", "score": 2}"#);
         let error = measure_with(&case(), &McpTaskCompletion::new(), judge)
             .await

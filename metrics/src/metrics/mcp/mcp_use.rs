@@ -9,9 +9,8 @@ use serde_json::json;
 /// Measures whether MCP servers were used well: the right tools, resources and prompts, with the right arguments.
 ///
 /// The judge grades the choice, and the arguments; the score is the lower of the two, in `0.0..=1.0`. A grade outside of
-/// it is asked again. Where nothing was called there are no arguments, and the choice alone is the score. The calls are
-/// those of `tools` whose kind is one of MCP. Needs `input`, `output` and `mcp_servers`. Default bar: at least 0.5. Formula
-/// as DeepEval 4.3.1, which grades arguments also where there are none.
+/// it is asked again. Both are asked also where nothing was called. The calls are those of `tools` whose kind is one of
+/// MCP. Needs `input`, `output` and `mcp_servers`. Default bar: at least 0.5. Formula as DeepEval 4.3.1.
 ///
 /// ```
 /// use llmtest_metrics::{FakeJudge, McpServer, McpUse, TestCase, ToolCall, ToolKind, measure_with};
@@ -74,16 +73,13 @@ impl Metric for McpUse {
                 .fenced("output", "output", &output);
             Box::pin(grade(cx, template))
         };
-        let mut asked = vec![ask("primitives_score")];
-        if !calls.is_empty() || cx.as_given() {
-            asked.push(ask("args_score"));
-        }
+        let asked = vec![ask("primitives_score"), ask("args_score")];
         let grades = join::all(asked).await?;
         Ok(self.options.clamp(score(&grades)))
     }
 }
 
-/// The lower of the grades for the choice and, where there is one, for the arguments.
+/// The lower of the grades for the choice and for the arguments.
 fn score(grades: &[Grade]) -> Score {
     let names = ["choice", "arguments"];
     let scores = grades.iter().map(|grade| grade.score);
@@ -152,13 +148,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_nothing_was_called_only_the_choice_is_graded() {
+    async fn both_are_graded_also_where_nothing_was_called() {
         let fake = judge();
         let score = measure_with(&case(), &McpUse::new(), fake.clone())
             .await
             .unwrap();
-        assert_eq!((score.value, fake.prompts().len()), (0.8, 1));
-        assert!(fake.prompts()[0].text().contains("\n(none)\n"));
+        assert_eq!((score.value, fake.prompts().len()), (0.3, 2));
+        for prompt in fake.prompts() {
+            assert!(prompt.text().contains("\n(none)\n"), "{}", prompt.text());
+        }
         let score = measure_with(&case(), &McpUse::new().strict(), judge())
             .await
             .unwrap();
@@ -190,7 +188,6 @@ mod tests {
             let both = score(&[grade(choice), grade(arguments)]).value;
             prop_assert_eq!(both, choice.min(arguments));
             prop_assert_eq!(both, score(&[grade(arguments), grade(choice)]).value);
-            prop_assert_eq!(score(&[grade(choice)]).value, choice);
         }
     }
 }

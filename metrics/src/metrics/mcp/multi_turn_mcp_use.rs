@@ -3,7 +3,7 @@
 use super::calls::{NO_TASK, tasks};
 use crate::grades::{self, Aspect, Grades, grades};
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text};
+use crate::{Bar, EvalCx, Field, Metric, NotApplicable, Result, Score, trace_text};
 
 /// Measures whether MCP servers were used well in a conversation: the right tools, resources and prompts, with the right
 /// arguments.
@@ -78,7 +78,7 @@ impl Metric for MultiTurnMcpUse {
         ];
         match score(&grades(cx, aspects).await?) {
             Some(score) => Ok(self.options.clamp(score)),
-            None => grades::nothing(cx, NO_TASK),
+            None => Err(NotApplicable::because(NO_TASK).into()),
         }
     }
 }
@@ -93,8 +93,7 @@ fn score(grades: &[Grades; 2]) -> Option<Score> {
 mod tests {
     use super::*;
     use crate::{
-        FakeJudge, McpServer, MissingField, NotApplicable, TestCase, ToolCall, ToolKind, Turn,
-        measure_with,
+        FakeJudge, McpServer, MissingField, TestCase, ToolCall, ToolKind, Turn, measure_with,
     };
     use proptest::prelude::*;
 

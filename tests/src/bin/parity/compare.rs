@@ -34,14 +34,22 @@ pub(crate) enum Kind {
 }
 
 impl Ours {
-    /// A metric that refused its options with a panic.
-    pub(crate) fn refused_options(panic: &Box<dyn Any + Send>) -> Self {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let message = text.unwrap_or("a panic without text").to_string();
+    /// A metric that refused its options with a panic, or the adapter that could not read the vector.
+    pub(crate) fn refused_options(panic: &(dyn Any + Send)) -> Self {
+        let message = panic_text(panic);
+        let kind = if message.starts_with("adapter:") {
+            Kind::Other
+        } else {
+            Kind::Options
+        };
+        Self::Error { kind, message }
+    }
+
+    /// A panic while measuring, which is a bug.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         Self::Error {
-            kind: Kind::Options,
-            message,
+            kind: Kind::Other,
+            message: format!("a panic while measuring: {}", panic_text(panic)),
         }
     }
 
@@ -63,6 +71,12 @@ impl Ours {
             message: error.to_string(),
         }
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without text").to_string()
 }
 
 impl fmt::Display for Ours {

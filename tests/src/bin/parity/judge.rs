@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::Mutex;
 
 /// Renames the fields of a scripted answer: the step, as DeepEval calls it, and its answer.
-pub(crate) type Rename = fn(&str, Value) -> Value;
+pub(crate) type Rename = Box<dyn Fn(&str, Value) -> Value + Send + Sync>;
 
 /// Which answer a prompt asks for: the step, and for DAGs the node, as DeepEval calls them.
 pub(crate) type Asked = Box<dyn Fn(&Prompt) -> (String, Option<String>) + Send + Sync>;
@@ -29,13 +29,16 @@ impl ScriptedJudge {
         Self {
             answers: Mutex::new(answers.collect()),
             asked: Box::new(step),
-            rename: |_, output| output,
+            rename: Box::new(|_, output| output),
         }
     }
 
     /// Sets how fields are renamed.
-    pub(crate) fn renaming(mut self, rename: Rename) -> Self {
-        self.rename = rename;
+    pub(crate) fn renaming(
+        mut self,
+        rename: impl Fn(&str, Value) -> Value + Send + Sync + 'static,
+    ) -> Self {
+        self.rename = Box::new(rename);
         self
     }
 

@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|error| error.to_string())?;
-    // Wrong options are refused with a panic; it is an outcome here and needs no print.
+    // Panics are outcomes here, which are told below.
     std::panic::set_hook(Box::new(|_| {}));
     let mut metrics: BTreeMap<&str, Tally> = BTreeMap::new();
     let mut total = Tally::default();
@@ -78,7 +78,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         let ours = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(adapt::measure(vector))
         }));
-        let ours = ours.unwrap_or_else(|panic| Ours::refused_options(&panic));
+        let ours = ours.unwrap_or_else(|panic| Ours::panicked(panic.as_ref()));
         let verdict = compare::compare(vector, &ours, &mut table);
         let tally = metrics.entry(&vector.metric).or_default();
         match &verdict {

@@ -18,6 +18,8 @@ pub(crate) struct Vector {
     pub(crate) expected: Expected,
     #[serde(default)]
     pub(crate) suspect: Option<String>,
+    #[serde(default)]
+    pub(crate) note: Option<String>,
 }
 
 /// One answer of the judge.

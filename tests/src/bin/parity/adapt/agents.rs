@@ -1,11 +1,11 @@
 //! Agents, their conversations, MCP.
 
-use super::{Adapted, check, check_with, strictly};
+use super::{Adapted, check, check_with, strictly, tools};
 use crate::judge::ScriptedJudge;
 use crate::vector::Vector;
 use llmtest::{
     ArgumentCorrectness, GoalAccuracy, McpTaskCompletion, McpUse, MultiTurnMcpUse, PlanAdherence,
-    PlanQuality, StepEfficiency, TaskCompletion, ToolSpec, ToolUse, TopicAdherence,
+    PlanQuality, StepEfficiency, TaskCompletion, ToolUse, TopicAdherence,
 };
 use serde_json::Value;
 
@@ -31,7 +31,10 @@ pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
         "mcp_use" => check(vector, strictly!(vector, McpUse::new())),
         "multi_turn_mcp_use" => check(vector, strictly!(vector, MultiTurnMcpUse::new())),
         "mcp_task_completion" => check(vector, strictly!(vector, McpTaskCompletion::new())),
-        "tool_use" => check(vector, strictly!(vector, ToolUse::new(available(vector)))),
+        "tool_use" => check(
+            vector,
+            strictly!(vector, ToolUse::new(tools::available(vector))),
+        ),
         "goal_accuracy" => check(vector, strictly!(vector, GoalAccuracy::new())),
         "topic_adherence" => {
             let topics = vector.texts("relevant_topics");
@@ -39,12 +42,4 @@ pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
         }
         _ => return None,
     })
-}
-
-fn available(vector: &Vector) -> Vec<ToolSpec> {
-    let tools = vector.option("available_tools").and_then(Value::as_array);
-    let tools = tools.into_iter().flatten();
-    tools
-        .filter_map(|tool| serde_json::from_value(tool.clone()).ok())
-        .collect()
 }

@@ -26,7 +26,7 @@ pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
         match (found.next(), found.next()) {
             (Some((step, node, _)), None) => (step.clone(), Some(node.clone())),
             _ => panic!(
-                "the prompt of `{}` is not that of just one node",
+                "adapter: the prompt of `{}` is not that of just one node",
                 prompt.purpose
             ),
         }

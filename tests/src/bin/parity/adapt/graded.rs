@@ -4,17 +4,17 @@ use super::{Adapted, case, strictly};
 use crate::compare::{Kind, Ours};
 use crate::judge::ScriptedJudge;
 use crate::vector::Vector;
-use llmtest::{ArenaGEval, BoxError, Comparison, Contestant, ConversationalGEval, Field, GEval};
+use llmtest::{
+    ArenaGEval, BoxError, Contestant, ConversationalGEval, Field, GEval, Judge, Prompt, Reply,
+};
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
     Some(match vector.metric.as_str() {
         "g_eval" => check_graded(vector, g_eval(vector)),
         "conversational_g_eval" => check_graded(vector, conversational(vector)),
-        "arena_g_eval" => Adapted::Done(arena(vector)),
+        "arena_g_eval" => Adapted::Arena(Box::new(arena(vector))),
         _ => return None,
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn g_eval(vector: &Vector) -> GEval {
     let metric = strictly!(vector, by!(GEval, vector)).rubric(rubric(vector));
     match vector.option("evaluation_params") {
         Some(_) => metric.given(fields(vector)),
-        None if vector.test_case["trace"].is_null() => metric.given([]),
+        None if vector.test_case["trace"].is_null() => metric,
         None => metric.given_trace(),
     }
 }
@@ -77,7 +77,7 @@ fn field(name: &str) -> Option<Field> {
         "mcp_servers" => Field::McpServers,
         "tools_called" | "mcp_tools" | "mcp_resources" | "mcp_prompts" => Field::Tools,
         "role" | "content" => return None,
-        other => panic!("the adapter has no field for `{other}`"),
+        other => panic!("adapter: no field for `{other}`"),
     })
 }
 
@@ -90,7 +90,7 @@ fn rubric(vector: &Vector) -> Vec<(RangeInclusive<u32>, String)> {
             bound(&range["score_range"][1]),
         );
         let (Some(low), Some(high)) = bounds else {
-            panic!("the adapter reads whole bounds from 0 on, not {range}");
+            panic!("adapter: bounds are whole and from 0 on, not {range}");
         };
         let meaning = range["expected_outcome"].as_str().unwrap_or_default();
         (low..=high, meaning.to_string())
@@ -98,8 +98,27 @@ fn rubric(vector: &Vector) -> Vec<(RangeInclusive<u32>, String)> {
     ranges.into_iter().flatten().map(range).collect()
 }
 
-/// The judge answers with the label of the contestant that the vector names.
-fn arena(vector: &Vector) -> Ours {
+/// Whether an alternative of a scripted token is a digit with a space, which counts as that digit with us alone.
+pub(super) fn spaced_digit(vector: &Vector) -> bool {
+    let tokens = vector
+        .judge
+        .iter()
+        .filter_map(|answer| answer.output["logprobs"].as_array());
+    let tops = tokens
+        .flatten()
+        .filter_map(|token| token["top_logprobs"].as_array());
+    let mut texts = tops.flatten().filter_map(|top| top["token"].as_str());
+    texts.any(|text| text.trim() != text && text.trim().parse::<u8>().is_ok())
+}
+
+/// An arena with its contestants and judge.
+pub(crate) struct Arena {
+    metric: ArenaGEval,
+    contestants: Vec<Contestant>,
+    judge: ArenaJudge,
+}
+
+fn arena(vector: &Vector) -> Arena {
     let metric = by!(ArenaGEval, vector).given(fields(vector));
     let contestants: Vec<Contestant> = vector.test_case["contestants"]
         .as_array()
@@ -110,47 +129,105 @@ fn arena(vector: &Vector) -> Ours {
             Contestant::new(name, case(&one["test_case"]))
         })
         .collect();
-    let mut masked = vector.clone();
-    for answer in &mut masked.judge {
-        let winner = &answer.output["winner"];
-        let index = contestants
-            .iter()
-            .position(|one| *winner == one.name.as_str());
-        if let Some(index) = index.and_then(|index| u8::try_from(index).ok()) {
-            answer.output["winner"] = json!(char::from(b'A' + index).to_string());
-        }
-    }
-    match compare(&metric, &contestants, ScriptedJudge::new(&masked)) {
-        Ok(found) => match found.winner() {
-            Some(winner) => Ours::Winner(winner.to_string()),
-            None => Ours::Skipped("a tie".to_string()),
-        },
-        Err(error) => match Ours::error(&error) {
-            // What is neither a missing field nor the judge's fault are contestants that cannot be compared.
-            Ours::Error {
-                kind: Kind::Other,
-                message,
-            } => Ours::Error {
-                kind: Kind::TestCase,
-                message,
-            },
-            ours => ours,
-        },
+    let judge = ArenaJudge::new(vector, &contestants);
+    Arena {
+        metric,
+        contestants,
+        judge,
     }
 }
 
-/// A scripted judge never waits.
-fn compare(
-    metric: &ArenaGEval,
-    contestants: &[Contestant],
-    judge: ScriptedJudge,
-) -> Result<Comparison, BoxError> {
-    let mut comparing = pin!(metric.__compare_as_given(contestants, judge));
-    match comparing
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
-        Poll::Ready(found) => found,
-        Poll::Pending => panic!("a scripted judge had to wait"),
+/// DeepEval shows all contestants once and the vector has that one winner; we ask about every pair in both orders. This
+/// judge is of the vector's opinion each time: the winner where it is one of the two, else a tie. Who stands where, it
+/// reads from the prompt. A winner that is no contestant is answered as it is.
+struct ArenaJudge {
+    steps: ScriptedJudge,
+    winner: Winner,
+}
+
+enum Winner {
+    /// The output of the contestant that wins.
+    Output(String),
+    Unknown(String),
+}
+
+impl ArenaJudge {
+    fn new(vector: &Vector, contestants: &[Contestant]) -> Self {
+        let answer = vector.judge.iter().find(|answer| answer.step == "winner");
+        let name = answer.and_then(|answer| answer.output["winner"].as_str());
+        let name = name.unwrap_or_default();
+        let winner = match contestants.iter().find(|one| one.name == name) {
+            Some(one) => Winner::Output(one.case.output.clone()),
+            None => Winner::Unknown(name.to_string()),
+        };
+        Self {
+            steps: ScriptedJudge::new(vector),
+            winner,
+        }
     }
+
+    /// What this judge answers to a prompt that shows two answers.
+    fn choice(&self, prompt: &str) -> &str {
+        let output = match &self.winner {
+            Winner::Output(output) => output,
+            Winner::Unknown(name) => return name,
+        };
+        let shown = |label: &str| {
+            let (_, rest) = prompt.split_once(&format!("\n{label}:\n<data "))?;
+            let (_, text) = rest.split_once(">\n")?;
+            text.split_once("\n</data ").map(|(text, _)| text)
+        };
+        match (shown("answer A"), shown("answer B")) {
+            (Some(one), _) if one == output => "A",
+            (_, Some(two)) if two == output => "B",
+            (Some(_), Some(_)) => "tie",
+            _ => "no answers found in the prompt",
+        }
+    }
+}
+
+impl Judge for ArenaJudge {
+    fn model(&self) -> &'static str {
+        "scripted"
+    }
+
+    async fn complete(&self, prompt: &Prompt) -> Result<Reply, BoxError> {
+        if prompt.purpose.ends_with("/winner") {
+            let winner = self.choice(&prompt.text());
+            return Ok(Reply::new(
+                json!({"reason": "", "winner": winner}).to_string(),
+            ));
+        }
+        self.steps.complete(prompt).await
+    }
+}
+
+impl Arena {
+    pub(crate) async fn measure(self) -> Ours {
+        match self
+            .metric
+            .compare_with(&self.contestants, self.judge)
+            .await
+        {
+            Ok(found) => match found.winner() {
+                Some(winner) => Ours::Winner(winner.to_string()),
+                None => Ours::Skipped("a tie".to_string()),
+            },
+            Err(error) => match Ours::error(&error) {
+                Ours::Error {
+                    kind: Kind::Other,
+                    message,
+                } if refused_contestants(&message) => Ours::Error {
+                    kind: Kind::TestCase,
+                    message,
+                },
+                ours => ours,
+            },
+        }
+    }
+}
+
+/// Whether the error is about contestants that cannot be compared: of one name, or on different inputs.
+fn refused_contestants(message: &str) -> bool {
+    message.contains("two contestants named") || message.contains("compares contestants on one")
 }

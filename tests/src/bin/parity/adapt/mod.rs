@@ -14,12 +14,15 @@ use crate::judge::ScriptedJudge;
 use crate::vector::Vector;
 use llmtest::{Check, Metric, Span, TestCase, Trace};
 use serde_json::{Map, Value};
+use std::panic::catch_unwind;
 
 /// What a vector is with us.
 pub(crate) enum Adapted {
-    /// A metric of a case. Our scores are measured against the vector's threshold by [`threshold`].
+    /// A metric of a case, under the vector's threshold.
     Check(Box<Check>, ScriptedJudge),
-    /// Something that is no metric, measured at once, such as an arena.
+    /// A comparison, which is no metric.
+    Arena(Box<graded::Arena>),
+    /// What is settled without a measurement.
     Done(Ours),
 }
 
@@ -37,16 +40,20 @@ const GROUPS: &[fn(&Vector) -> Option<Adapted>] = &[
 
 /// Runs a vector through our metric.
 pub(crate) async fn measure(vector: &Vector) -> Ours {
-    let Some(adapted) = GROUPS.iter().find_map(|group| group(vector)) else {
-        let message = format!("no adapter for `{}`", vector.metric);
-        return Ours::Error {
-            kind: Kind::Other,
-            message,
-        };
-    };
-    let (check, judge) = match adapted {
-        Adapted::Check(check, judge) => (check, judge),
-        Adapted::Done(ours) => return ours,
+    // A metric refuses its options with a panic when it is built; a panic at any other place is a failure.
+    let built = catch_unwind(|| GROUPS.iter().find_map(|group| group(vector)));
+    let (check, judge) = match built {
+        Ok(Some(Adapted::Check(check, judge))) => (check, judge),
+        Ok(Some(Adapted::Arena(arena))) => return arena.measure().await,
+        Ok(Some(Adapted::Done(ours))) => return ours,
+        Ok(None) => {
+            let message = format!("no adapter for `{}`", vector.metric);
+            return Ours::Error {
+                kind: Kind::Other,
+                message,
+            };
+        }
+        Err(panic) => return Ours::refused_options(panic.as_ref()),
     };
     let expectation = &check.expectations()[0];
     let trace = trace(&vector.test_case["trace"]);
@@ -114,15 +121,16 @@ pub(crate) fn closed_kind(vector: &Vector, ours: &Ours) -> Option<&'static str> 
             ..
         }
     );
-    let zero = matches!(ours, Ours::Score { value: 0.0, .. });
-    let mut answers = vector.judge.iter();
-    let raw_logprobs = answers.any(|answer| answer.step.ends_with("evaluation_raw"));
+    let zero = matches!(ours, Ours::Score { value: 0.0, .. }) && vector.expected.score == Some(1.0);
+    let scored = matches!(ours, Ours::Score { .. }) && vector.expected.score.is_some();
     match vector.metric.as_str() {
         "pattern_match" if refused && text::python_syntax(&vector.text("pattern")) => {
             Some("python-regex")
         }
         "json_correctness" if zero && text::lax_pydantic(vector) => Some("pydantic-coercion"),
-        "g_eval" | "conversational_g_eval" if raw_logprobs => Some("score-token-place"),
+        "g_eval" | "conversational_g_eval" if scored && graded::spaced_digit(vector) => {
+            Some("spaced-digit")
+        }
         _ => None,
     }
 }
@@ -162,7 +170,7 @@ pub(crate) fn case(case: &Value) -> TestCase {
     add_mcp_calls(case, &mut row);
     match serde_json::from_value(Value::Object(row)) {
         Ok(case) => case,
-        Err(error) => panic!("the adapter cannot read the case: {error}"),
+        Err(error) => panic!("adapter: cannot read the case: {error}"),
     }
 }
 

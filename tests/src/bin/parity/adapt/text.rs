@@ -3,7 +3,6 @@
 use super::{Adapted, check};
 use crate::vector::Vector;
 use llmtest::{ExactMatch, JsonCorrectness, PatternMatch};
-use serde_json::Value;
 
 pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
     Some(match vector.metric.as_str() {
@@ -38,8 +37,8 @@ pub(super) fn python_syntax(pattern: &str) -> bool {
         .any(|syntax| pattern.contains(syntax))
 }
 
-/// Whether the model coerces: pydantic's default, unless it is told to be strict.
+/// Whether pydantic takes what a JSON Schema does not, which the vector notes: it coerces, and it reads `NaN`.
 pub(super) fn lax_pydantic(vector: &Vector) -> bool {
-    let model = vector.option("pydantic_model");
-    model.is_some_and(|model| model["strict"] != Value::Bool(true))
+    let note = vector.note.as_deref().unwrap_or_default();
+    note.contains("coerces") || note.contains("NaN")
 }

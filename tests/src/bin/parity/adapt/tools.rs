@@ -1,6 +1,7 @@
 //! Tool calls, and loops of agents.
 
 use super::{Adapted, check, strictly};
+use crate::compare::{Kind, Ours};
 use crate::vector::Vector;
 use llmtest::{AgentLoopDetection, ToolCorrectness, ToolPermission, ToolSpec};
 use serde_json::Value;
@@ -8,7 +9,14 @@ use serde_json::Value;
 pub(super) fn adapt(vector: &Vector) -> Option<Adapted> {
     Some(match vector.metric.as_str() {
         "tool_correctness" => check(vector, tool_correctness(vector)),
-        "tool_permission" => check(vector, tool_permission(vector)),
+        "tool_permission" => match tool_permission(vector) {
+            Some(metric) => check(vector, metric),
+            // With us this does not compile.
+            None => Adapted::Done(Ours::Error {
+                kind: Kind::Options,
+                message: "a `ToolPermission` is made with a list: `allowing` or `denying`".into(),
+            }),
+        },
         "agent_loop_detection" => check(vector, agent_loop_detection(vector)),
         _ => return None,
     })
@@ -28,13 +36,22 @@ fn tool_correctness(vector: &Vector) -> ToolCorrectness {
             _ => metric.compare_output(),
         };
     }
-    let available = vector
-        .option("available_tools")
-        .and_then(|tools| serde_json::from_value::<Vec<ToolSpec>>(tools.clone()).ok());
-    metric.available_tools(available.unwrap_or_default())
+    metric.available_tools(available(vector))
 }
 
-fn tool_permission(vector: &Vector) -> ToolPermission {
+/// The tools at hand; none where the option is missing.
+pub(super) fn available(vector: &Vector) -> Vec<ToolSpec> {
+    let Some(tools) = vector.option("available_tools") else {
+        return Vec::new();
+    };
+    match serde_json::from_value(tools.clone()) {
+        Ok(tools) => tools,
+        Err(error) => panic!("adapter: cannot read `available_tools`: {error}"),
+    }
+}
+
+/// `None` where neither list is given.
+fn tool_permission(vector: &Vector) -> Option<ToolPermission> {
     let denied = vector.texts("denied_tools");
     let metric = match (
         vector.option("allowed_tools"),
@@ -42,11 +59,9 @@ fn tool_permission(vector: &Vector) -> ToolPermission {
     ) {
         (Some(_), _) => ToolPermission::allowing(vector.texts("allowed_tools")).but_denying(denied),
         (None, Some(_)) => ToolPermission::denying(denied),
-        (None, None) => {
-            panic!("`ToolPermission` is only made with a list: `allowing` or `denying`")
-        }
+        (None, None) => return None,
     };
-    strictly!(vector, metric)
+    Some(strictly!(vector, metric))
 }
 
 fn agent_loop_detection(vector: &Vector) -> AgentLoopDetection {
