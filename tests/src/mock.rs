@@ -51,6 +51,16 @@ impl Answer {
         }))
     }
 
+    /// These vectors, one for each text of a request to `/embeddings`.
+    pub fn vectors(vectors: &[&[f32]]) -> Self {
+        let data: Vec<Value> = vectors
+            .iter()
+            .enumerate()
+            .map(|(index, vector)| json!({ "index": index, "embedding": vector }))
+            .collect();
+        Self::raw(200, json!({ "data": data }).to_string())
+    }
+
     fn choice(choice: &Value) -> Self {
         let usage = json!({ "prompt_tokens": 12, "completion_tokens": 3 });
         Self::raw(

@@ -113,6 +113,72 @@ fn a_recorded_run_replays_without_its_server_and_scores_the_same() {
 }
 
 #[test]
+fn the_configured_embedder_is_asked_and_its_vectors_are_replayed() {
+    let bench = Bench::new("embedded");
+    let args = ["--exact", "embedded"];
+    let model = ("LLMTEST_EMBEDDER_MODEL", "minilm");
+    let server = MockServer::start(|_, request| {
+        let texts = request.body["input"].as_array().map_or(0, Vec::len);
+        // The cosine of the two is 0.96, whether they come in one request or one by one.
+        let of = |text: &str| -> &[f32] {
+            if text.contains("month") {
+                &[3.0, 4.0]
+            } else {
+                &[4.0, 3.0]
+            }
+        };
+        let vectors: Vec<&[f32]> = (0..texts)
+            .map(|at| of(request.body["input"][at].as_str().unwrap_or_default()))
+            .collect();
+        Answer::vectors(&vectors)
+    });
+    let ran = bench.against(&server, "record", &args, &[model]);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    let asked = server.received();
+    assert!(!asked.is_empty());
+    for request in &asked {
+        assert!(request.head.contains("/v1/embeddings"), "{}", request.head);
+        assert_eq!(request.body["model"], "minilm");
+    }
+    drop(server);
+    let recorded = bench.measurement("embedded").score;
+    assert!((recorded.unwrap() - 0.96).abs() < 1e-6, "{recorded:?}");
+    let files = bench.recordings();
+    assert_eq!(
+        files.keys().collect::<Vec<_>>(),
+        ["embeddings/minilm.jsonl"]
+    );
+
+    let ran = replay(
+        &bench,
+        &args,
+        &[model, ("LLMTEST_BASE_URL", MockServer::NOWHERE)],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert_eq!(bench.measurement("embedded").score, recorded);
+    assert_eq!(bench.recordings(), files);
+}
+
+#[test]
+fn contestants_are_compared_by_the_configured_judge_and_replayed() {
+    let bench = Bench::new("compared");
+    let args = ["--exact", "compared"];
+    let server = MockServer::start(|_, request| {
+        let text = request.text();
+        let (new, old) = (text.find("Within 30 days"), text.find("See our terms"));
+        let winner = if new < old { "A" } else { "B" };
+        let reply = serde_json::json!({ "reason": "It is concrete.", "winner": winner });
+        Answer::text(&reply.to_string())
+    });
+    let ran = bench.against(&server, "record", &args, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert_eq!(server.received().len(), 2);
+    drop(server);
+    let ran = replay(&bench, &args, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+}
+
+#[test]
 fn recording_again_replaces_what_was_recorded() {
     let bench = Bench::new("again");
     let args = ["--exact", "judged"];

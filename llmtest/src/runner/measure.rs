@@ -41,14 +41,14 @@ pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Sco
 /// use llmtest::Contestant;
 ///
 /// #[llm_test]
-/// async fn the_new_prompt_is_no_worse() -> llmtest::Result<()> {
+/// async fn the_new_prompt_wins() -> llmtest::Result<Check> {
 ///     let answers = [("new", "Within 30 days, by post."), ("old", "See our terms.")];
 ///     let contestants = answers.map(|(name, answer)| Contestant::new(name, TestCase::new("Refund?", answer)));
 ///
 ///     let clearer = ArenaGEval::new("clearer", "The answer is easier to follow.");
 ///     let comparison = llmtest::compare(&clearer, &contestants).await?;
-///     assert_ne!(comparison.winner(), Some("old"));
-///     Ok(())
+///     let winner = comparison.winner().unwrap_or("nobody").to_string();
+///     Ok(TestCase::new("Which prompt is clearer?", winner).expect(Contains::new("new")))
 /// }
 /// # fn main() {}
 /// ```
