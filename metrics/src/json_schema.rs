@@ -318,17 +318,23 @@ fn check_value(keywords: &Map<String, Value>, value: &Value, at: &str) -> Result
 }
 
 fn check_number(keywords: &Map<String, Value>, number: &Number, at: &str) -> Result<(), String> {
-    let bounds: [(&str, &str, fn(Ordering) -> bool); 4] = [
-        ("minimum", "at least", Ordering::is_ge),
-        ("maximum", "at most", Ordering::is_le),
-        ("exclusiveMinimum", "more than", Ordering::is_gt),
-        ("exclusiveMaximum", "less than", Ordering::is_lt),
+    let bounds = [
+        ("minimum", "at least"),
+        ("maximum", "at most"),
+        ("exclusiveMinimum", "more than"),
+        ("exclusiveMaximum", "less than"),
     ];
-    for (keyword, words, fits) in bounds {
+    for (keyword, words) in bounds {
         let Some(Value::Number(bound)) = keywords.get(keyword) else {
             continue;
         };
-        if !compare(number, bound).is_some_and(fits) {
+        let fits = compare(number, bound).is_some_and(|order| match keyword {
+            "minimum" => order.is_ge(),
+            "maximum" => order.is_le(),
+            "exclusiveMinimum" => order.is_gt(),
+            _ => order.is_lt(),
+        });
+        if !fits {
             return Err(format!("`{at}` is {number}, not {words} {bound}"));
         }
     }
