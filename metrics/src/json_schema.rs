@@ -1,7 +1,9 @@
 //! The usual subset of JSON Schema, checked by hand: one crate less, and messages that name the place.
 
+use crate::json;
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+use std::cmp::Ordering;
 
 /// Keywords that only describe. `format` is one by the standard's default: it is not checked.
 const ANNOTATIONS: &[&str] = &[
@@ -19,6 +21,7 @@ const ANNOTATIONS: &[&str] = &[
     "format",
     "$defs",
     "definitions",
+    "discriminator",
 ];
 
 /// Keywords that constrain, and are checked.
@@ -43,6 +46,18 @@ const CHECKED: &[&str] = &[
     "oneOf",
     "allOf",
     "$ref",
+    "prefixItems",
+    "uniqueItems",
+    "multipleOf",
+    "minProperties",
+    "maxProperties",
+    "patternProperties",
+    "propertyNames",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentRequired",
 ];
 
 const TYPES: &[&str] = &[
@@ -95,11 +110,16 @@ fn validate(root: &Value, schema: &Value, at: &str) -> Result<(), String> {
                     return wrong(&format!("one of {}", TYPES.join(", ")));
                 }
             }
-            "properties" | "$defs" | "definitions" => {
+            "properties" | "patternProperties" | "$defs" | "definitions" => {
                 let Some(schemas) = value.as_object() else {
                     return wrong("an object of schemas");
                 };
                 for (name, schema) in schemas {
+                    if keyword == "patternProperties" {
+                        Regex::new(name).map_err(|error| {
+                            format!("`{here}/{name}` is no regular expression: {error}")
+                        })?;
+                    }
                     validate(root, schema, &format!("{here}/{name}"))?;
                 }
             }
@@ -111,8 +131,10 @@ fn validate(root: &Value, schema: &Value, at: &str) -> Result<(), String> {
                 return wrong("a list of names");
             }
             "enum" if !value.is_array() => return wrong("a list"),
-            "additionalProperties" | "items" => validate(root, value, &here)?,
-            "anyOf" | "oneOf" | "allOf" => {
+            "additionalProperties" | "items" | "propertyNames" | "not" | "if" | "then" | "else" => {
+                validate(root, value, &here)?;
+            }
+            "anyOf" | "oneOf" | "allOf" | "prefixItems" => {
                 let Some(schemas) = value.as_array().filter(|schemas| !schemas.is_empty()) else {
                     return wrong("a list of schemas");
                 };
@@ -125,8 +147,26 @@ fn validate(root: &Value, schema: &Value, at: &str) -> Result<(), String> {
             {
                 return wrong("a number");
             }
-            "minLength" | "maxLength" | "minItems" | "maxItems" if !value.is_u64() => {
+            "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
+            | "maxProperties"
+                if !value.is_u64() =>
+            {
                 return wrong("a whole number");
+            }
+            "multipleOf" if !value.as_f64().is_some_and(|step| step > 0.0) => {
+                return wrong("a number above 0");
+            }
+            "uniqueItems" if !value.is_boolean() => return wrong("true or false"),
+            "dependentRequired"
+                if !value.as_object().is_some_and(|lists| {
+                    lists.values().all(|names| {
+                        names
+                            .as_array()
+                            .is_some_and(|names| names.iter().all(Value::is_string))
+                    })
+                }) =>
+            {
+                return wrong("an object of lists of names");
             }
             "pattern" => {
                 let Some(pattern) = value.as_str() else {
@@ -207,6 +247,18 @@ fn check(
             }
         }
     }
+    if keywords
+        .get("not")
+        .is_some_and(|schema| check(root, schema, value, at, depth + 1).is_ok())
+    {
+        return Err(format!("`{at}` is {}, which `not` forbids", shown(value)));
+    }
+    if let Some(condition) = keywords.get("if") {
+        let met = check(root, condition, value, at, depth + 1).is_ok();
+        if let Some(schema) = keywords.get(if met { "then" } else { "else" }) {
+            check(root, schema, value, at, depth + 1)?;
+        }
+    }
     match value {
         Value::Object(object) => check_object(root, keywords, object, at, depth),
         Value::Array(items) => check_array(root, keywords, items, at, depth),
@@ -242,28 +294,8 @@ fn check_value(keywords: &Map<String, Value>, value: &Value, at: &str) -> Result
     if let Some(only) = keywords.get("const").filter(|only| !equal(only, value)) {
         return Err(format!("`{at}` is {}, not {only}", shown(value)));
     }
-    if let Some(number) = value.as_f64() {
-        let bound = |keyword| keywords.get(keyword).and_then(Value::as_f64);
-        let bounds = [
-            ("minimum", "at least"),
-            ("maximum", "at most"),
-            ("exclusiveMinimum", "more than"),
-            ("exclusiveMaximum", "less than"),
-        ];
-        for (keyword, words) in bounds {
-            let Some(bound) = bound(keyword) else {
-                continue;
-            };
-            let fits = match keyword {
-                "minimum" => number >= bound,
-                "maximum" => number <= bound,
-                "exclusiveMinimum" => number > bound,
-                _ => number < bound,
-            };
-            if !fits {
-                return Err(format!("`{at}` is {value}, not {words} {bound}"));
-            }
-        }
+    if let Value::Number(number) = value {
+        check_number(keywords, number, at)?;
     }
     if let Some(string) = value.as_str() {
         check_count(
@@ -285,6 +317,57 @@ fn check_value(keywords: &Map<String, Value>, value: &Value, at: &str) -> Result
     Ok(())
 }
 
+fn check_number(keywords: &Map<String, Value>, number: &Number, at: &str) -> Result<(), String> {
+    let bounds = [
+        ("minimum", "at least"),
+        ("maximum", "at most"),
+        ("exclusiveMinimum", "more than"),
+        ("exclusiveMaximum", "less than"),
+    ];
+    for (keyword, words) in bounds {
+        let Some(Value::Number(bound)) = keywords.get(keyword) else {
+            continue;
+        };
+        let fits = compare(number, bound).is_some_and(|order| match keyword {
+            "minimum" => order.is_ge(),
+            "maximum" => order.is_le(),
+            "exclusiveMinimum" => order.is_gt(),
+            _ => order.is_lt(),
+        });
+        if !fits {
+            return Err(format!("`{at}` is {number}, not {words} {bound}"));
+        }
+    }
+    match keywords.get("multipleOf") {
+        Some(Value::Number(step)) if !is_multiple(number, step) => {
+            Err(format!("`{at}` is {number}, not a multiple of {step}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Integers to their last digit; as floats only where one of them is one.
+fn compare(one: &Number, other: &Number) -> Option<Ordering> {
+    match (one.as_i128(), other.as_i128()) {
+        (Some(one), Some(other)) => Some(one.cmp(&other)),
+        _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
+    }
+}
+
+fn is_multiple(number: &Number, step: &Number) -> bool {
+    match (number.as_i128(), step.as_i128()) {
+        (Some(number), Some(step)) => number % step == 0,
+        // 0.3 is a multiple of 0.1, but for what is lost in binary.
+        _ => number
+            .as_f64()
+            .zip(step.as_f64())
+            .is_some_and(|(number, step)| {
+                let times = number / step;
+                (times - times.round()).abs() <= 4.0 * f64::EPSILON * times.abs()
+            }),
+    }
+}
+
 fn check_object(
     root: &Value,
     keywords: &Map<String, Value>,
@@ -303,22 +386,59 @@ fn check_object(
     {
         return Err(format!("`{at}` has no `{missing}`"));
     }
+    let bounds = ("minProperties", "maxProperties");
+    check_count(keywords, bounds, object.len(), "properties", at)?;
+    let dependent = keywords.get("dependentRequired").and_then(Value::as_object);
+    for (name, needed) in dependent.into_iter().flatten() {
+        let mut needed = needed
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        if let Some(missing) = needed.find(|other| !object.contains_key(*other))
+            && object.contains_key(name)
+        {
+            return Err(format!("`{at}` has `{name}`, but no `{missing}`"));
+        }
+    }
     let properties = keywords.get("properties").and_then(Value::as_object);
+    let patterns: Vec<(Regex, &Value)> = keywords
+        .get("patternProperties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(pattern, schema)| Some((Regex::new(pattern).ok()?, schema)))
+        .collect();
     for (name, value) in object {
+        if let Some(schema) = keywords.get("propertyNames") {
+            let key = Value::from(name.as_str());
+            check(root, schema, &key, at, depth + 1)
+                .map_err(|problem| format!("`{at}` must not have `{name}`: {problem}"))?;
+        }
         let here = if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
             format!("{at}.{name}")
         } else {
             format!("{at}[{name:?}]")
         };
         let own = properties.and_then(|properties| properties.get(name));
-        match own.or_else(|| keywords.get("additionalProperties")) {
-            Some(Value::Bool(false)) if own.is_none() => {
+        let matching = patterns
+            .iter()
+            .filter(|(pattern, _)| pattern.is_match(name));
+        let known: Vec<&Value> = own
+            .into_iter()
+            .chain(matching.map(|(_, schema)| *schema))
+            .collect();
+        match keywords.get("additionalProperties") {
+            Some(Value::Bool(false)) if known.is_empty() => {
                 return Err(format!(
                     "`{at}` has `{name}`, which the schema does not know"
                 ));
             }
-            Some(schema) => check(root, schema, value, &here, depth + 1)?,
-            None => {}
+            Some(schema) if known.is_empty() => check(root, schema, value, &here, depth + 1)?,
+            _ => {}
+        }
+        for schema in known {
+            check(root, schema, value, &here, depth + 1)?;
         }
     }
     Ok(())
@@ -332,8 +452,17 @@ fn check_array(
     depth: usize,
 ) -> Result<(), String> {
     check_count(keywords, ("minItems", "maxItems"), items.len(), "items", at)?;
-    if let Some(schema) = keywords.get("items") {
+    if keywords.get("uniqueItems") == Some(&Value::Bool(true)) {
         for (i, item) in items.iter().enumerate() {
+            if let Some(first) = items[..i].iter().position(|other| equal(other, item)) {
+                return Err(format!("`{at}[{i}]` is the same as `{at}[{first}]`"));
+            }
+        }
+    }
+    let prefix = keywords.get("prefixItems").and_then(Value::as_array);
+    let prefix: &[Value] = prefix.map_or(&[], Vec::as_slice);
+    for (i, item) in items.iter().enumerate() {
+        if let Some(schema) = prefix.get(i).or_else(|| keywords.get("items")) {
             check(root, schema, item, &format!("{at}[{i}]"), depth + 1)?;
         }
     }
@@ -390,10 +519,19 @@ fn is(value: &Value, name: &str) -> bool {
     }
 }
 
-/// Equal as JSON Schema says: `1` and `1.0` are one number.
+/// Equal as JSON Schema says: `1` and `1.0` are one number, at any depth.
 fn equal(one: &Value, other: &Value) -> bool {
-    match (one.as_f64(), other.as_f64()) {
-        (Some(a), Some(b)) => one == other || a.total_cmp(&b).is_eq(),
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => json::same_number(one, other),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| equal(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(key, value)| other.get(key).is_some_and(|other| equal(value, other)))
+        }
         _ => one == other,
     }
 }

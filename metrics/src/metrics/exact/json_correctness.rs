@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     #[should_panic(
-        expected = "cannot use this schema: `#/uniqueItems` is a keyword that is not checked"
+        expected = "cannot use this schema: `#/unevaluatedItems` is a keyword that is not checked"
     )]
     fn a_keyword_that_would_be_ignored_is_found_when_the_test_is_built() {
-        let _ = JsonCorrectness::new().schema(json!({"uniqueItems": true}));
+        let _ = JsonCorrectness::new().schema(json!({"unevaluatedItems": true}));
     }
 }
