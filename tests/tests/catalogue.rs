@@ -10,12 +10,12 @@ fn root() -> PathBuf {
 /// The texts of all Rust files below a folder.
 fn sources(folder: &Path) -> Vec<String> {
     let mut texts = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder is part of the repository") {
+        let path = entry.expect("the folder can be read").path();
         if path.is_dir() {
             texts.extend(sources(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            texts.push(fs::read_to_string(&path).unwrap());
+            texts.push(fs::read_to_string(&path).expect("sources are UTF-8"));
         }
     }
     texts

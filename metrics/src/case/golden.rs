@@ -1,6 +1,6 @@
 //! Dataset rows.
 
-use super::{Component, Field, Passage, TestCase, ToolCall, Turn, stated};
+use super::{Component, Field, McpServer, Passage, TestCase, ToolCall, Turn, stated};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -48,6 +48,9 @@ pub struct Golden {
     /// Who the system is to be in the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chatbot_role: Option<String>,
+    /// The MCP servers that the system can use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<McpServer>,
     /// What is expected of components, by span name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
@@ -80,6 +83,7 @@ impl Golden {
             turns: self.turns,
             scenario: self.scenario,
             chatbot_role: self.chatbot_role,
+            mcp_servers: self.mcp_servers,
             stated: self.stated,
             metadata: self.metadata,
             components: self.components,
@@ -102,6 +106,7 @@ const KEYS: &[(&str, &str)] = &[
     ("turns", "turns"),
     ("scenario", "scenario"),
     ("chatbot_role", "chatbot_role"),
+    ("mcp_servers", "mcp_servers"),
     ("components", "components"),
     ("metadata", "metadata"),
     ("additional_metadata", "metadata"),
@@ -137,6 +142,7 @@ impl TryFrom<Map<String, Value>> for Golden {
                 "turns" => golden.turns = read(&key, value)?,
                 "scenario" => golden.scenario = Some(read(&key, value)?),
                 "chatbot_role" => golden.chatbot_role = Some(read(&key, value)?),
+                "mcp_servers" => golden.mcp_servers = read(&key, value)?,
                 "components" => golden.components = read(&key, value)?,
                 _ => golden.metadata = read(&key, value)?,
             }
@@ -232,6 +238,19 @@ mod tests {
                 .to_string()
                 .contains("no `input`")
         );
+    }
+
+    #[test]
+    fn a_row_may_describe_a_conversation_with_mcp_servers() {
+        let row = json!({"scenario": "s", "chatbot_role": "r", "turns": [{"role": "user", "content": "hi"}],
+            "mcp_servers": [{"server_name": "files", "available_tools": [{"name": "read"}]}]});
+        let case = golden(row).unwrap().answered("");
+        assert_eq!(case.mcp_servers[0].tools[0].name, "read");
+        assert_eq!(
+            (case.scenario.as_deref(), case.chatbot_role.as_deref()),
+            (Some("s"), Some("r"))
+        );
+        assert!(case.metadata.is_empty());
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::accept::{agree, argument_differences, arguments_share};
 use super::assignment::{align, assign};
 use super::comparisons::Comparisons;
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, ToolCall, ToolSpec, grade, reason};
+use crate::{
+    Bar, EvalCx, Field, Metric, Result, Score, ToolCall, ToolSpec, grade, reason, trace_text,
+};
 use serde_json::Value;
 
 /// How many problems a reason names.
@@ -126,12 +128,11 @@ impl ToolCorrectness {
     }
 
     /// The judge's grade of the choice.
-    async fn selection(&self, cx: &EvalCx<'_>, called: String) -> Result<grade::Grade> {
-        let available = lines(self.available.iter().map(spec_line));
-        let called = if called.is_empty() {
-            "(none)".to_string()
-        } else {
-            called
+    async fn selection(&self, cx: &EvalCx<'_>) -> Result<grade::Grade> {
+        let available = trace_text::tools(&self.available);
+        let called = match &cx.case.tools[..] {
+            [] => "(none)".to_string(),
+            calls => trace_text::calls(calls).join("\n"),
         };
         let template = self
             .options
@@ -155,7 +156,7 @@ impl Metric for ToolCorrectness {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let called = cx.need(self, Field::Tools)?;
+        cx.need(self, Field::Tools)?;
         cx.need(self, Field::ExpectedTools)?;
         let mut score = score(
             &cx.case.expected_tools,
@@ -164,7 +165,7 @@ impl Metric for ToolCorrectness {
             &self.own,
         );
         if !self.available.is_empty() {
-            let selection = self.selection(cx, called).await?;
+            let selection = self.selection(cx).await?;
             let calling = score.reason.take().unwrap_or_default();
             score.reason = Some(format!(
                 "{calling}; the choice of tools is graded {:.2} ({})",
@@ -427,17 +428,6 @@ impl Rules {
 
 fn same_tool(one: &ToolCall, other: &ToolCall) -> bool {
     one.name == other.name && one.kind == other.kind
-}
-
-fn spec_line(tool: &ToolSpec) -> String {
-    match &tool.description {
-        Some(description) => format!("{}: {description}", tool.name),
-        None => tool.name.clone(),
-    }
-}
-
-fn lines(items: impl Iterator<Item = String>) -> String {
-    items.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -146,10 +146,16 @@ impl Requirements {
     /// The metric's requirements and the row's, each with its id.
     fn all(&self, cx: &EvalCx<'_>) -> Result<Vec<(String, Rule)>> {
         let mut rules = self.rules.clone();
+        // DeepEval's rows hold both lists under `expectations`.
+        let metadata = &cx.case.metadata;
+        let under = metadata.get("expectations").and_then(Value::as_object);
         for (key, must) in [("must", true), ("must_not", false)] {
-            for text in texts(key, cx.case.metadata.get(key))? {
-                let id = None;
-                rules.push(Rule { id, text, must });
+            let lists = [metadata.get(key), under.and_then(|under| under.get(key))];
+            for list in lists {
+                for text in texts(key, list)? {
+                    let id = None;
+                    rules.push(Rule { id, text, must });
+                }
             }
         }
         Ok(numbered(rules))

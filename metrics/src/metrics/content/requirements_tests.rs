@@ -80,6 +80,21 @@ async fn the_details_name_each_requirement_by_its_id() {
 }
 
 #[tokio::test]
+async fn the_expectations_of_a_row_of_deepeval_are_requirements() {
+    let row = r#"{"input": "How long?", "expectations": {"must": ["cite the page"], "must_not": ["shout"]}}"#;
+    let case = serde_json::from_str::<Golden>(row)
+        .unwrap()
+        .answered("30 days!");
+    let score = measure_with(&case, &Requirements::new(), judge(&["yes", "no"]))
+        .await
+        .unwrap();
+    assert_eq!(
+        (score.value, score.reason.as_deref()),
+        (1.0, Some("both requirements are kept"))
+    );
+}
+
+#[tokio::test]
 async fn requirements_of_the_row_are_added() {
     let row = r#"{"input": "How long?", "must": ["cite the page"], "must_not": "shout"}"#;
     let case = serde_json::from_str::<Golden>(row)

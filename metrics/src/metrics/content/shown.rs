@@ -25,8 +25,9 @@ pub(super) fn shown(
         let transcript = trace_text::turns(&case.turns, 0..case.turns.len());
         texts.push(("conversation".to_string(), transcript));
     }
-    if let Some(tools) = case.field(Field::Tools) {
-        texts.push(("tool calls".to_string(), tools));
+    if !case.tools.is_empty() {
+        let calls = trace_text::calls(&case.tools).join("\n");
+        texts.push(("tool calls".to_string(), calls));
     }
     Ok(texts)
 }

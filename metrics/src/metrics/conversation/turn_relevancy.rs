@@ -142,7 +142,8 @@ mod tests {
         let prompts = fake.prompts();
         assert!(!prompts[0].text().contains("Returns?"));
         assert!(
-            prompts[1].text().contains("1. user: Hello") && prompts[1].text().contains("turn 4")
+            prompts[1].text().contains("1. user: Hello")
+                && prompts[1].text().contains("Turn 4 is the assistant's")
         );
         let alone = judge("yes");
         measure_with(&case(), &TurnRelevancy::new().window(1), alone.clone())

@@ -61,9 +61,6 @@ impl<M: Metric> Windowed<'_, M> {
         if self.skips_without_passages && case.retrieved.is_empty() {
             return Ok(Score::new(1.0).because("nothing was retrieved here"));
         }
-        if case.output.trim().is_empty() && self.each.name() == "faithfulness" {
-            return Ok(Score::new(1.0).because("the assistant said nothing here"));
-        }
         let missing = |field: Field| crate::MissingField {
             metric: self.name.to_string(),
             field: field.name(),
@@ -87,7 +84,8 @@ fn window_case(case: &TestCase, window: Range<usize>) -> TestCase {
     let turns = &case.turns[window];
     let said = |role: Role| {
         let turns = turns.iter().filter(|turn| turn.role == role);
-        let texts: Vec<&str> = turns.map(|turn| turn.content.as_str()).collect();
+        let texts = turns.map(|turn| turn.content.as_str());
+        let texts: Vec<&str> = texts.filter(|text| !text.trim().is_empty()).collect();
         texts.join("\n")
     };
     let passages: Vec<Passage> = turns

@@ -4,10 +4,13 @@ use super::nodes::Node;
 use crate::{
     AnswerCorrectness, AnswerRelevancy, ArgumentCorrectness, Bias, CitationFaithfulness, Contains,
     ContextEntitiesRecall, ContextualPrecision, ContextualRecall, ContextualRelevancy,
-    ConversationalGEval, ExactMatch, Faithfulness, Field, GEval, GoalAccuracy, Hallucination,
-    McpTaskCompletion, McpUse, Misuse, MultiTurnMcpUse, NonAdvice, PiiLeakage, PlanAdherence,
-    PlanQuality, PromptAlignment, RoleViolation, StepEfficiency, Summarization, TaskCompletion,
-    ToolCorrectness, TopicAdherence, Toxicity,
+    ConversationCompleteness, ConversationalGEval, ExactMatch, Faithfulness, Field, GEval,
+    GoalAccuracy, Hallucination, KnowledgeRetention, McpTaskCompletion, McpUse, Misuse,
+    MultiTurnMcpUse, NonAdvice, PatternMatch, PiiLeakage, PlanAdherence, PlanQuality,
+    PromptAlignment, Requirements, RoleAdherence, RoleViolation, StepEfficiency, Summarization,
+    TaskCompletion, ToolCorrectness, ToolPermission, ToolSpec, ToolUse, TopicAdherence, Toxicity,
+    TurnContextualPrecision, TurnContextualRecall, TurnContextualRelevancy, TurnFaithfulness,
+    TurnRelevancy,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -54,6 +57,19 @@ macro_rules! graded {
     }};
 }
 
+/// A metric over windows of a conversation.
+macro_rules! windowed {
+    ($metric:expr, $options:expr) => {{
+        let mut metric = $metric;
+        match $options.take::<usize>("window")? {
+            Some(0) => return Err("`window` must be at least 1".to_string()),
+            Some(exchanges) => metric = metric.window(exchanges),
+            None => {}
+        }
+        judged!(metric, $options)
+    }};
+}
+
 /// The metric of this name, or what is wrong with its options.
 pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, String> {
     let mut options = Options(options.clone());
@@ -68,6 +84,7 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
         "contextual_precision" => judged!(ContextualPrecision::new(), options),
         "contextual_recall" => judged!(ContextualRecall::new(), options),
         "contextual_relevancy" => judged!(ContextualRelevancy::new(), options),
+        "conversation_completeness" => judged!(ConversationCompleteness::new(), options),
         "conversational_g_eval" => judged!(graded!(ConversationalGEval, options), options),
         "exact_match" => Node::from(ExactMatch::new()),
         "faithfulness" => {
@@ -85,6 +102,7 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
         "g_eval" => judged!(graded!(GEval, options), options),
         "goal_accuracy" => judged!(GoalAccuracy::new(), options),
         "hallucination" => judged!(Hallucination::new(), options),
+        "knowledge_retention" => judged!(KnowledgeRetention::new(), options),
         "mcp_task_completion" => judged!(McpTaskCompletion::new(), options),
         "mcp_use" => judged!(McpUse::new(), options),
         "misuse" => judged!(Misuse::new(options.filled("domain")?), options),
@@ -93,19 +111,48 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
         "pii_leakage" => judged!(PiiLeakage::new(), options),
         "plan_adherence" => judged!(PlanAdherence::new(), options),
         "plan_quality" => judged!(PlanQuality::new(), options),
+        "pattern_match" => {
+            let pattern = options.filled("pattern")?;
+            regex::Regex::new(pattern.trim()).map_err(|error| format!("`pattern`: {error}"))?;
+            Node::from(PatternMatch::new(pattern))
+        }
         "prompt_alignment" => {
             judged!(
                 PromptAlignment::new(options.texts("instructions")?),
                 options
             )
         }
+        "role_adherence" => judged!(RoleAdherence::new(), options),
         "role_violation" => judged!(RoleViolation::new(options.filled("role")?), options),
+        "requirements" => judged!(requirements(&mut options)?, options),
         "step_efficiency" => judged!(StepEfficiency::new(), options),
+        "summarization" if options.has("assessment_questions") => {
+            let questions = options.texts("assessment_questions")?;
+            judged!(
+                Summarization::new().assessment_questions(questions),
+                options
+            )
+        }
         "summarization" => judged!(Summarization::new(), options),
-        "task_completion" => judged!(TaskCompletion::new(), options),
+        "task_completion" => match options.text("task")? {
+            Some(task) => judged!(TaskCompletion::new().task(task), options),
+            None => judged!(TaskCompletion::new(), options),
+        },
         "tool_correctness" => judged!(tool_correctness(&mut options)?, options),
+        "tool_permission" => Node::from(tool_permission(&mut options)?),
+        "tool_use" => {
+            let tools = options.take::<Vec<ToolSpec>>("available_tools")?;
+            let tools = tools.filter(|tools| !tools.is_empty());
+            let tools = tools.ok_or("`available_tools` must hold at least one tool")?;
+            judged!(ToolUse::new(tools), options)
+        }
         "topic_adherence" => judged!(TopicAdherence::new(options.texts("topics")?), options),
         "toxicity" => judged!(Toxicity::new(), options),
+        "turn_contextual_precision" => windowed!(TurnContextualPrecision::new(), options),
+        "turn_contextual_recall" => windowed!(TurnContextualRecall::new(), options),
+        "turn_contextual_relevancy" => windowed!(TurnContextualRelevancy::new(), options),
+        "turn_faithfulness" => windowed!(TurnFaithfulness::new(), options),
+        "turn_relevancy" => windowed!(TurnRelevancy::new(), options),
         _ => {
             return Err(
                 "it is not known; `Dag::from_json_with` takes metrics of your own".to_string(),
@@ -114,6 +161,34 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
     };
     options.finish()?;
     Ok(node)
+}
+
+fn requirements(options: &mut Options) -> Result<Requirements, String> {
+    let mut metric = Requirements::new();
+    for (key, must) in [("must", true), ("must_not", false)] {
+        if !options.has(key) {
+            continue;
+        }
+        for text in options.texts(key)? {
+            metric = if must {
+                metric.must(text)
+            } else {
+                metric.must_not(text)
+            };
+        }
+    }
+    Ok(metric)
+}
+
+fn tool_permission(options: &mut Options) -> Result<ToolPermission, String> {
+    let allowed = options.has("allowed").then(|| options.texts("allowed"));
+    let denied = options.has("denied").then(|| options.texts("denied"));
+    Ok(match (allowed.transpose()?, denied.transpose()?) {
+        (Some(allowed), Some(denied)) => ToolPermission::allowing(allowed).but_denying(denied),
+        (Some(allowed), None) => ToolPermission::allowing(allowed),
+        (None, Some(denied)) => ToolPermission::denying(denied),
+        (None, None) => return Err("`allowed` or `denied` is missing".to_string()),
+    })
 }
 
 fn tool_correctness(options: &mut Options) -> Result<ToolCorrectness, String> {

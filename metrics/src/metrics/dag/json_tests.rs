@@ -495,30 +495,51 @@ fn every_name_makes_the_metric_of_that_name() {
         "contextual_precision",
         "contextual_recall",
         "contextual_relevancy",
+        "conversation_completeness",
         "exact_match",
         "faithfulness",
         "goal_accuracy",
         "hallucination",
+        "knowledge_retention",
         "mcp_task_completion",
         "mcp_use",
         "multi_turn_mcp_use",
         "pii_leakage",
         "plan_adherence",
         "plan_quality",
+        "requirements",
+        "role_adherence",
         "step_efficiency",
         "summarization",
         "task_completion",
         "tool_correctness",
         "toxicity",
+        "turn_contextual_precision",
+        "turn_contextual_recall",
+        "turn_contextual_relevancy",
+        "turn_faithfulness",
+        "turn_relevancy",
     ];
     let with_options = [
         ("contains", json!({"text": "x"})),
         ("misuse", json!({"domain": "shoes"})),
         ("non_advice", json!({"kinds": ["legal"]})),
         ("prompt_alignment", json!({"instructions": ["Be brief."]})),
+        ("pattern_match", json!({"pattern": "a+"})),
+        (
+            "requirements",
+            json!({"must": ["cite the page"], "must_not": ["shout"]}),
+        ),
+        ("tool_permission", json!({"denied": ["delete"]})),
+        ("tool_use", json!({"available_tools": [{"name": "search"}]})),
         ("role_violation", json!({"role": "a librarian"})),
         ("topic_adherence", json!({"topics": ["shoes"]})),
     ];
+    let rules = json!({"must": ["cite the page"], "must_not": ["shout"]});
+    let Value::Object(rules) = rules else {
+        unreachable!()
+    };
+    assert!(builtin::metric("requirements", &rules).is_ok());
     let all = plain.map(|name| (name, json!({}))).into_iter();
     for (name, options) in all.chain(with_options) {
         let Value::Object(options) = options else {
