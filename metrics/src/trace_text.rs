@@ -129,12 +129,19 @@ fn each_turn(turns: &[Turn], range: Range<usize>) -> Vec<String> {
     numbered.map(show).collect()
 }
 
-/// Puts an exchange into a prompt that judges it: the conversation up to its end as `{{exchange}}`, and the numbers of its
-/// own turns as `{{first}}` and `{{last}}`. Of a long conversation the earliest turns are left out.
+/// Puts an exchange into a prompt that judges it: the conversation up to its end as `{{exchange}}`, and as `{{part}}` which
+/// of its turns are judged. Of a long conversation the earliest turns are left out.
 pub(crate) fn exchange(template: Template, of: &[Turn], range: &Range<usize>) -> Template {
+    let (first, last) = (range.start + 1, range.end);
+    let part = if first == 1 {
+        "this conversation".to_string()
+    } else {
+        format!(
+            "turns {first} to {last} of this conversation (judge only these; the turns before help to understand them)"
+        )
+    };
     template
-        .text("first", (range.start + 1).to_string())
-        .text("last", range.end.to_string())
+        .text("part", part)
         .fenced("exchange", "conversation", up_to(of, range))
 }
 

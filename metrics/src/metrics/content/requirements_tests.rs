@@ -90,7 +90,7 @@ async fn the_expectations_of_a_row_of_deepeval_are_requirements() {
         .unwrap();
     assert_eq!(
         (score.value, score.reason.as_deref()),
-        (1.0, Some("both requirements are kept"))
+        (1.0, Some("all 2 requirements are kept"))
     );
 }
 

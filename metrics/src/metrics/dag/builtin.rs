@@ -134,10 +134,13 @@ pub(super) fn metric(name: &str, options: &Map<String, Value>) -> Result<Node, S
             )
         }
         "summarization" => judged!(Summarization::new(), options),
-        "task_completion" => match options.text("task")? {
-            Some(task) => judged!(TaskCompletion::new().task(task), options),
-            None => judged!(TaskCompletion::new(), options),
-        },
+        "task_completion" => {
+            let mut metric = TaskCompletion::new();
+            if let Some(task) = options.text("task")? {
+                metric = metric.task(task);
+            }
+            judged!(metric, options)
+        }
         "tool_correctness" => judged!(tool_correctness(&mut options)?, options),
         "tool_permission" => Node::from(tool_permission(&mut options)?),
         "tool_use" => {

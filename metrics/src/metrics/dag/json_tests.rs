@@ -526,10 +526,6 @@ fn every_name_makes_the_metric_of_that_name() {
         ("non_advice", json!({"kinds": ["legal"]})),
         ("prompt_alignment", json!({"instructions": ["Be brief."]})),
         ("pattern_match", json!({"pattern": "a+"})),
-        (
-            "requirements",
-            json!({"must": ["cite the page"], "must_not": ["shout"]}),
-        ),
         ("tool_permission", json!({"denied": ["delete"]})),
         ("tool_use", json!({"available_tools": [{"name": "search"}]})),
         ("role_violation", json!({"role": "a librarian"})),

@@ -129,7 +129,7 @@ pub(crate) fn closed_kind(vector: &Vector, ours: &Ours) -> Option<&'static str> 
         }
         "json_correctness" if zero && text::lax_pydantic(vector) => Some("pydantic-coercion"),
         "g_eval" | "conversational_g_eval" if scored && graded::spaced_digit(vector) => {
-            Some("spaced-digit")
+            Some("score-token-place")
         }
         _ => None,
     }
