@@ -164,8 +164,7 @@ impl TestCase {
     }
 
     /// States that this list is known, even if it is empty: nothing was retrieved, no tool was called.
-    #[doc(hidden)]
-    pub fn stating(mut self, field: Field) -> Self {
+    pub(crate) fn stating(mut self, field: Field) -> Self {
         self.stated.retain(|known| *known != field);
         if self.field(field).is_none() {
             self.stated.push(field);

@@ -1,6 +1,6 @@
 //! `AllOf`.
 
-use super::parts::{Measured, Parts, listed};
+use super::parts::{Measured, Parts, Whole, listed, named};
 use crate::{EvalCx, Metric, Result, Score};
 
 /// Measures whether all of several metrics meet their bars, as the smallest *standing* of them.
@@ -36,13 +36,8 @@ impl AllOf {
     /// A metric of this name: the key in reports and baselines. Panics on an empty name.
     #[track_caller]
     pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
-        assert!(
-            !name.trim().is_empty(),
-            "an `AllOf` needs a name, such as `answer`"
-        );
         Self {
-            name,
+            name: named(name, "AllOf", "answer"),
             parts: Parts::default(),
         }
     }
@@ -61,14 +56,12 @@ impl Metric for AllOf {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        if self.parts.is_empty() {
-            let name = &self.name;
-            return Err(format!(
-                "`AllOf` `{name}` has no parts\nhint: add them with `.and(metric)`"
-            )
-            .into());
-        }
-        let (parts, details) = self.parts.measure(cx).await?;
+        let whole = Whole {
+            kind: "AllOf",
+            name: &self.name,
+            add: ".and(metric)",
+        };
+        let (parts, details) = self.parts.measure(cx, &whole).await?;
         Ok(score(&parts).detail("parts", details))
     }
 }

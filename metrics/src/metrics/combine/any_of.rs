@@ -1,6 +1,6 @@
 //! `AnyOf`.
 
-use super::parts::{Measured, Parts, listed};
+use super::parts::{Measured, Parts, Whole, listed, named};
 use crate::{EvalCx, Metric, Result, Score};
 
 /// Measures whether at least one of several metrics meets its bar, as the largest *standing* of them.
@@ -29,13 +29,8 @@ impl AnyOf {
     /// A metric of this name: the key in reports and baselines. Panics on an empty name.
     #[track_caller]
     pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
-        assert!(
-            !name.trim().is_empty(),
-            "an `AnyOf` needs a name, such as `dated`"
-        );
         Self {
-            name,
+            name: named(name, "AnyOf", "dated"),
             parts: Parts::default(),
         }
     }
@@ -54,14 +49,12 @@ impl Metric for AnyOf {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        if self.parts.is_empty() {
-            let name = &self.name;
-            return Err(format!(
-                "`AnyOf` `{name}` has no parts\nhint: add them with `.or(metric)`"
-            )
-            .into());
-        }
-        let (parts, details) = self.parts.measure(cx).await?;
+        let whole = Whole {
+            kind: "AnyOf",
+            name: &self.name,
+            add: ".or(metric)",
+        };
+        let (parts, details) = self.parts.measure(cx, &whole).await?;
         Ok(score(&parts).detail("parts", details))
     }
 }

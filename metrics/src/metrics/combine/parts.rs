@@ -45,6 +45,25 @@ impl Part {
 #[derive(Clone, Default)]
 pub(super) struct Parts(Vec<(Part, f64)>);
 
+/// The combinator that has the parts, for its errors.
+pub(super) struct Whole<'a> {
+    pub(super) kind: &'static str,
+    pub(super) name: &'a str,
+    /// How a part is added.
+    pub(super) add: &'static str,
+}
+
+/// The name of a combinator. Panics when it is blank.
+#[track_caller]
+pub(super) fn named(name: impl Into<String>, kind: &str, example: &str) -> String {
+    let name = name.into();
+    assert!(
+        !name.trim().is_empty(),
+        "`{kind}` needs a name, such as `{example}`"
+    );
+    name
+}
+
 /// What came of a part.
 pub(super) struct Measured {
     /// The part's label, else its name.
@@ -61,13 +80,19 @@ impl Parts {
         self.0.push((Part::new(metric), weight));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Measures all parts at once. The first part that is Errored, in the order given, is the error, unless it is only
+    /// Measures the parts of this combinator at once; none is an error that says how to add one. The first part that is Errored, in the order given, is the error, unless it is only
     /// reported; all Skipped is Skipped. The parts that have a score come with the details on all.
-    pub(super) async fn measure(&self, cx: &EvalCx<'_>) -> Result<(Vec<Measured>, Vec<Value>)> {
+    pub(super) async fn measure(
+        &self,
+        cx: &EvalCx<'_>,
+        whole: &Whole<'_>,
+    ) -> Result<(Vec<Measured>, Vec<Value>)> {
+        if self.0.is_empty() {
+            let Whole { kind, name, add } = whole;
+            return Err(
+                format!("`{kind}` `{name}` has no parts\nhint: add them with `{add}`").into(),
+            );
+        }
         let measure = |(part, _): &'_ (Part, f64)| -> BoxFuture<'_, Result<Result<Score>>> {
             let part = part.clone();
             Box::pin(async move { Ok(part.measure(cx).await) })

@@ -1,6 +1,6 @@
 //! `WeightedMean`.
 
-use super::parts::{Measured, Parts};
+use super::parts::{Measured, Parts, Whole, named};
 use crate::{Bar, EvalCx, Metric, Result, Score};
 
 /// Measures the mean of several metrics, each with its weight: `Σ weight · score / Σ weight`.
@@ -29,13 +29,8 @@ impl WeightedMean {
     /// A metric of this name: the key in reports and baselines. Panics on an empty name.
     #[track_caller]
     pub fn new(name: impl Into<String>) -> Self {
-        let name = name.into();
-        assert!(
-            !name.trim().is_empty(),
-            "a `WeightedMean` needs a name, such as `quality`"
-        );
         Self {
-            name,
+            name: named(name, "WeightedMean", "quality"),
             parts: Parts::default(),
         }
     }
@@ -60,14 +55,12 @@ impl Metric for WeightedMean {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        if self.parts.is_empty() {
-            let name = &self.name;
-            return Err(format!(
-                "`WeightedMean` `{name}` has no parts\nhint: add them with `.part(weight, metric)`"
-            )
-            .into());
-        }
-        let (parts, details) = self.parts.measure(cx).await?;
+        let whole = Whole {
+            kind: "WeightedMean",
+            name: &self.name,
+            add: ".part(weight, metric)",
+        };
+        let (parts, details) = self.parts.measure(cx, &whole).await?;
         Ok(score(&parts).detail("parts", details))
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::windows::windows;
 use crate::{
-    BoxFuture, EvalCx, Field, Metric, NotApplicable, Passage, Result, Role, Score, TestCase, join,
+    BoxFuture, EvalCx, Metric, MissingField, NotApplicable, Passage, Result, Role, Score, TestCase,
+    join,
 };
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -57,24 +58,25 @@ impl<M: Metric> Windowed<'_, M> {
     }
 
     async fn window(&self, cx: &EvalCx<'_>, window: Range<usize>) -> Result<Score> {
-        let case = window_case(cx.case, window);
+        let case = window_case(cx.case, window.clone());
         if self.skips_without_passages && case.retrieved.is_empty() {
             return Ok(Score::new(1.0).because("nothing was retrieved here"));
         }
-        let missing = |field: Field| crate::MissingField {
-            metric: self.name.to_string(),
-            field: field.name(),
-        };
-        match self.each.measure(&cx.with_case(&case)).await {
-            Err(error) => match error.downcast_ref::<crate::MissingField>() {
-                // An answer may be nothing but tool calls.
-                Some(field) if field.field == Field::Output.name() => {
-                    Ok(Score::new(1.0).because("the assistant said nothing here"))
-                }
-                Some(_) => Err(missing(Field::Turns).into()),
-                None => Err(error),
-            },
-            score => score,
+        let measured = self.each.measure(&cx.with_case(&case)).await;
+        let missing = measured
+            .as_ref()
+            .err()
+            .and_then(|error| error.downcast_ref::<MissingField>());
+        match missing.map(|missing| missing.field) {
+            // An answer may be nothing but tool calls.
+            Some("output") => Ok(Score::new(1.0).because("the assistant said nothing here")),
+            Some(field) => Err(format!(
+                "`{}` cannot judge {}: they have no text for `{field}`\nhint: give the turns of the user and of the assistant their `content`",
+                self.name,
+                turns(&window)
+            )
+            .into()),
+            None => measured,
         }
     }
 }
@@ -97,11 +99,15 @@ fn window_case(case: &TestCase, window: Range<usize>) -> TestCase {
     of_window
 }
 
+/// The turns of a window, counted from one.
+fn turns(window: &Range<usize>) -> String {
+    format!("turns {} to {}", window.start + 1, window.end)
+}
+
 /// The mean of the windows' scores, with the reasons of those below 1.
 fn mean(windows: &[Range<usize>], scores: Vec<Score>) -> Score {
     let count = scores.len();
     let value = scores.iter().map(|score| score.value).sum::<f64>() / count as f64;
-    let turns = |window: &Range<usize>| format!("turns {} to {}", window.start + 1, window.end);
     let low: Vec<_> = windows
         .iter()
         .zip(&scores)

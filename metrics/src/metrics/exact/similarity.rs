@@ -1,10 +1,8 @@
 //! `Similarity`.
 
+use crate::metrics::text::MOST_CELLS;
 use crate::{EvalCx, Field, Metric, Result, Score};
 use similar::{ChangeTag, TextDiff};
-
-/// The largest product of two lengths that is compared: about a second without optimisation.
-const MOST_CELLS: usize = 25_000_000;
 
 /// The most lines of a diff that are shown.
 const MOST_LINES: usize = 40;

@@ -56,8 +56,8 @@ impl Edits {
         let whole = match self {
             Self::Levenshtein => a.len().max(b.len()),
             Self::Indel => a.len() + b.len(),
-            Self::Jaro => return jaro(&a, &b),
-            Self::JaroWinkler => return jaro_winkler(&a, &b),
+            Self::Jaro => return strsim::generic_jaro(&a, &b),
+            Self::JaroWinkler => return strsim::generic_jaro_winkler(&a, &b),
         };
         if whole == 0 {
             return 1.0;
@@ -78,54 +78,23 @@ impl Edits {
         matches!(self, Self::Levenshtein | Self::Indel).then(|| self.count(&a, &b))
     }
 
-    fn count(self, a: &[char], b: &[char]) -> usize {
-        let replacement = if self == Self::Levenshtein { 1 } else { 2 };
+    fn count(self, a: &Vec<char>, b: &Vec<char>) -> usize {
+        if self == Self::Levenshtein {
+            return strsim::generic_levenshtein(a, b);
+        }
+        // Without replacements, everything outside of the longest common subsequence is an edit.
         let mut row: Vec<usize> = (0..=b.len()).collect();
         for (i, x) in a.iter().enumerate() {
             let mut diagonal = row[0];
             row[0] = i + 1;
             for (j, y) in b.iter().enumerate() {
-                let replaced = diagonal + if x == y { 0 } else { replacement };
+                let replaced = diagonal + if x == y { 0 } else { 2 };
                 diagonal = row[j + 1];
                 row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
             }
         }
         row[b.len()]
     }
-}
-
-fn jaro(a: &[char], b: &[char]) -> f64 {
-    if a.is_empty() && b.is_empty() {
-        return 1.0;
-    }
-    let window = (a.len().max(b.len()) / 2).saturating_sub(1);
-    let (mut in_a, mut in_b) = (Vec::new(), vec![false; b.len()]);
-    for (i, x) in a.iter().enumerate() {
-        let near = i.saturating_sub(window)..b.len().min(i + window + 1);
-        if let Some(j) = near.clone().find(|&j| !in_b[j] && b[j] == *x) {
-            in_b[j] = true;
-            in_a.push(*x);
-        }
-    }
-    if in_a.is_empty() {
-        return 0.0;
-    }
-    let in_b = b
-        .iter()
-        .zip(&in_b)
-        .filter_map(|(y, common)| common.then_some(y));
-    let moved = in_a.iter().zip(in_b).filter(|(x, y)| x != y).count() / 2;
-    let common = in_a.len() as f64;
-    (common / a.len() as f64 + common / b.len() as f64 + (common - moved as f64) / common) / 3.0
-}
-
-fn jaro_winkler(a: &[char], b: &[char]) -> f64 {
-    let similarity = jaro(a, b);
-    if similarity <= 0.7 {
-        return similarity;
-    }
-    let prefix = a.iter().zip(b).take(4).take_while(|(x, y)| x == y).count();
-    (similarity + prefix as f64 * 0.1 * (1.0 - similarity)).min(1.0)
 }
 
 impl Levenshtein {

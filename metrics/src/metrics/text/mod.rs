@@ -31,7 +31,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// The largest product of two lengths whose whole table is made: about a second without optimisation.
-const MOST_CELLS: usize = 25_000_000;
+pub(crate) const MOST_CELLS: usize = 25_000_000;
 
 /// White space as Python sees it: the separators U+001C to U+001F belong to it.
 fn is_space(c: char) -> bool {
