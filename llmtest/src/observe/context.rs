@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::replay::Stages;
+use super::substitute::{Substitute, Substitutes};
 
 static ADOPT: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
 static CASES: AtomicUsize = AtomicUsize::new(0);
 static FIRST_CASE: OnceLock<Weak<CaseContext>> = OnceLock::new();
-static UNATTRIBUTED: Mutex<BTreeMap<&'static str, usize>> = Mutex::new(BTreeMap::new());
+static UNATTRIBUTED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     static CURRENT: RefCell<Option<Place>> = const { RefCell::new(None) };
@@ -108,14 +109,11 @@ pub(super) fn at<F: Future>(place: Place, future: F) -> impl Future<Output = F::
 
 /// Spans of no case, by name, with how often each was seen: work that was spawned without [`carry`](super::carry).
 pub(crate) fn unattributed() -> Vec<(String, usize)> {
-    lock(&UNATTRIBUTED)
-        .iter()
-        .map(|(name, count)| ((*name).to_string(), *count))
-        .collect()
+    lock(&UNATTRIBUTED).clone().into_iter().collect()
 }
 
-pub(super) fn count_unattributed(name: &'static str) {
-    *lock(&UNATTRIBUTED).entry(name).or_default() += 1;
+pub(super) fn count_unattributed(name: &str) {
+    *lock(&UNATTRIBUTED).entry(name.to_string()).or_default() += 1;
 }
 
 /// What the runner knows of one run of one test body while it runs.
@@ -123,7 +121,8 @@ pub(crate) struct CaseContext {
     trial: u32,
     started: Instant,
     stages: Option<Arc<dyn Stages>>,
-    spans: Mutex<Vec<Record>>,
+    spans: Mutex<Spans>,
+    substitutes: Mutex<Substitutes>,
     replay: Mutex<ReplayState>,
     panic: Mutex<Option<String>>,
 }
@@ -136,36 +135,39 @@ struct ReplayState {
     replayed: u32,
 }
 
-/// A span on its way.
-struct Record {
-    name: &'static str,
-    kind: &'static str,
-    parent: Option<usize>,
-    input: Map<String, Value>,
-    output: Value,
-    start: Duration,
-    end: Option<Duration>,
-    error: Option<String>,
-    usage: Option<(u64, u64)>,
-    replayed: bool,
+/// The spans of a case, until it is finished.
+#[derive(Default)]
+struct Spans {
+    list: Vec<RawSpan>,
+    finished: bool,
 }
 
-/// A span as the runner gets it.
-#[derive(Debug, Clone, PartialEq)]
+/// A span: while it is open, and as the runner gets it.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct RawSpan {
     pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Cow<'static, str>,
     /// The index, in the same list, of the span that was innermost when this one opened.
     pub(crate) parent: Option<usize>,
-    /// The arguments, as an object.
-    pub(crate) input: Value,
+    /// The arguments.
+    pub(crate) input: Map<String, Value>,
     pub(crate) output: Value,
     /// Since the case began.
     pub(crate) start: Duration,
-    pub(crate) duration: Duration,
+    /// Since the case began; none while it is open.
+    pub(crate) end: Option<Duration>,
     pub(crate) error: Option<String>,
     /// Tokens of prompts and of completions.
     pub(crate) usage: Option<(u64, u64)>,
+    pub(crate) model: Option<String>,
+    /// In US dollars.
+    pub(crate) cost: Option<f64>,
+    /// From the start to the first item of a stream.
+    pub(crate) first_item: Option<Duration>,
+    /// Passages, as JSON.
+    pub(crate) retrieved: Vec<Value>,
+    pub(crate) metadata: Map<String, Value>,
+    pub(crate) notes: Vec<String>,
     pub(crate) replayed: bool,
 }
 
@@ -177,6 +179,7 @@ impl CaseContext {
             started: Instant::now(),
             stages,
             spans: Mutex::default(),
+            substitutes: Mutex::default(),
             replay: Mutex::default(),
             panic: Mutex::default(),
         });
@@ -185,25 +188,19 @@ impl CaseContext {
         case
     }
 
-    /// The spans so far, in the order in which they opened. One that is still open gets the error `unfinished`.
+    /// Ends the case: takes its spans, in the order in which they opened. One that is still open gets the error
+    /// `unfinished`; what comes later belongs to no case.
     pub(crate) fn finish(&self) -> Vec<RawSpan> {
         let now = self.started.elapsed();
-        let finished = |record: &Record| RawSpan {
-            name: Cow::Borrowed(record.name),
-            kind: Cow::Borrowed(record.kind),
-            parent: record.parent,
-            input: Value::Object(record.input.clone()),
-            output: record.output.clone(),
-            start: record.start,
-            duration: record.end.unwrap_or(now).saturating_sub(record.start),
-            error: record
-                .error
-                .clone()
-                .or_else(|| record.end.is_none().then(|| "unfinished".to_string())),
-            usage: record.usage,
-            replayed: record.replayed,
-        };
-        lock(&self.spans).iter().map(finished).collect()
+        let mut spans = lock(&self.spans);
+        spans.finished = true;
+        let mut list = std::mem::take(&mut spans.list);
+        drop(spans);
+        for span in list.iter_mut().filter(|span| span.end.is_none()) {
+            span.end = Some(now);
+            span.error.get_or_insert_with(|| "unfinished".to_string());
+        }
+        list
     }
 
     /// Why the case cannot count although its body may have gone on: the first stage that had no recording.
@@ -248,55 +245,53 @@ impl CaseContext {
         *calls - 1
     }
 
-    pub(super) fn open_span(
-        &self,
-        name: &'static str,
-        kind: &'static str,
-        parent: Option<usize>,
-        input: Map<String, Value>,
-    ) -> usize {
+    /// Opens a span; `start` is set here. None if the case has ended.
+    pub(super) fn open_span(&self, span: RawSpan) -> Option<usize> {
         let start = self.started.elapsed();
-        let record = Record {
-            name,
-            kind,
-            parent,
-            input,
-            output: Value::Null,
-            start,
-            end: None,
-            error: None,
-            usage: None,
-            replayed: false,
-        };
         let mut spans = lock(&self.spans);
-        spans.push(record);
-        spans.len() - 1
+        if spans.finished {
+            drop(spans);
+            count_unattributed(&span.name);
+            return None;
+        }
+        spans.list.push(RawSpan { start, ..span });
+        Some(spans.list.len() - 1)
     }
 
     /// Closes a span. What was said about it first stands: a stage without a recording also unwinds.
     pub(super) fn close_span(&self, span: usize, output: Value, error: Option<String>) {
         let now = self.started.elapsed();
-        if let Some(record) = lock(&self.spans).get_mut(span)
-            && record.end.is_none()
-        {
-            record.end = Some(now);
-            record.output = output;
-            record.error = error;
+        self.update(span, |span| {
+            if span.end.is_none() {
+                span.end = Some(now);
+                span.output = output;
+                span.error = error;
+            }
+        });
+    }
+
+    /// Changes a span of a case that has not ended.
+    pub(super) fn update(&self, span: usize, change: impl FnOnce(&mut RawSpan)) {
+        if let Some(span) = lock(&self.spans).list.get_mut(span) {
+            change(span);
         }
     }
 
     pub(super) fn mark_replayed(&self, span: usize) {
-        if let Some(record) = lock(&self.spans).get_mut(span) {
-            record.replayed = true;
-        }
+        self.update(span, |span| span.replayed = true);
         lock(&self.replay).replayed += 1;
     }
 
     pub(super) fn add_usage(&self, span: usize, prompt: u64, completion: u64) {
-        if let Some(record) = lock(&self.spans).get_mut(span) {
-            let usage = record.usage.get_or_insert((0, 0));
+        self.update(span, |span| {
+            let usage = span.usage.get_or_insert((0, 0));
             usage.0 = usage.0.saturating_add(prompt);
             usage.1 = usage.1.saturating_add(completion);
-        }
+        });
+    }
+
+    /// Replaces what a stage returns, for the rest of the case.
+    pub(crate) fn substitute(&self, stage: String, substitute: Substitute) {
+        lock(&self.substitutes).set(stage, substitute);
     }
 }

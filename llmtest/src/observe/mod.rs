@@ -15,6 +15,7 @@ mod context;
 mod open;
 mod replay;
 mod spawn;
+mod substitute;
 
 #[cfg(test)]
 #[cfg(feature = "harness")]
@@ -27,6 +28,7 @@ pub use open::note_usage;
 pub use replay::ReplayedError;
 pub(crate) use replay::{StageAnswer, StageRequest, Stages};
 pub use spawn::{carry, carry_fn};
+pub(crate) use substitute::Substitute;
 
 /// Everything that the expansion of `#[observe]` names.
 pub(crate) mod private {

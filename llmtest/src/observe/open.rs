@@ -1,5 +1,6 @@
 //! An observed call, from its arguments to its result.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::thread::panicking;
@@ -7,7 +8,7 @@ use std::thread::panicking;
 use serde_json::{Map, Value};
 
 use super::capture::redacted;
-use super::context::{Guard, Place, count_unattributed, listening};
+use super::context::{Guard, Place, RawSpan, count_unattributed, listening};
 use super::replay::Stage;
 
 /// What is known of an observed function when it is compiled.
@@ -85,12 +86,15 @@ impl Pending {
             input,
             ..
         } = self;
-        let span = case.open_span(meta.name, meta.kind, parent, input);
+        let span = case.open_span(RawSpan {
+            name: Cow::Borrowed(meta.name),
+            kind: Cow::Borrowed(meta.kind),
+            parent,
+            input,
+            ..RawSpan::default()
+        });
         Open {
-            place: Place {
-                case,
-                span: Some(span),
-            },
+            place: Place { case, span },
             stage,
             closed: false,
         }

@@ -460,10 +460,11 @@ pub(super) fn trace(spans: Vec<observe::RawSpan>) -> Trace {
     let convert = |raw: observe::RawSpan| {
         let mut span = Span::new(raw.name, &*raw.kind);
         span.parent = raw.parent;
-        span.input = raw.input;
+        span.input = Value::Object(raw.input);
         span.output = raw.output;
         span.start = raw.start.as_secs_f64();
-        span.duration = raw.duration.as_secs_f64();
+        let end = raw.end.unwrap_or(raw.start);
+        span.duration = end.saturating_sub(raw.start).as_secs_f64();
         span.error = raw.error;
         span.usage = raw.usage.map(
             |(prompt_tokens, completion_tokens)| llmtest_metrics::Usage {
@@ -471,6 +472,12 @@ pub(super) fn trace(spans: Vec<observe::RawSpan>) -> Trace {
                 completion_tokens,
             },
         );
+        span.model = raw.model;
+        span.cost = raw.cost;
+        span.time_to_first = raw.first_item.map(|after| after.as_secs_f64());
+        span.retrieved = raw.retrieved.iter().map(Passage::from_json).collect();
+        span.metadata = raw.metadata;
+        span.notes = raw.notes;
         span.replayed = raw.replayed;
         span
     };

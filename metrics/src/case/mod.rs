@@ -88,6 +88,12 @@ pub struct Component {
     /// A reference result.
     #[serde(skip_serializing_if = "Option::is_none", alias = "expected_output")]
     pub expected: Option<String>,
+    /// What the function should return, as its result is in JSON; blame puts it in the function's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The same for a function that is called several times in a case: one result a call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Value>,
     /// Facts that are known to be true.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub context: Vec<String>,

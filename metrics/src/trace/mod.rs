@@ -1,7 +1,12 @@
 //! The finished span tree of one case.
 
+mod select;
+
+pub use select::Spans;
+
+use crate::Passage;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::ops::AddAssign;
 
@@ -122,6 +127,24 @@ pub struct Span {
     /// Tokens that the application noted with `llmtest::note_usage`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The model that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What the call cost, in US dollars; none is unknown, not free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Of a stream: seconds from the call to the first item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first: Option<f64>,
+    /// The passages that the call said it retrieved, where its output does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrieved: Vec<Passage>,
+    /// What else is known of the call.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
+    /// What the recording left out, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Whether its result came out of a recording.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replayed: bool,
@@ -140,6 +163,12 @@ impl Span {
             duration: 0.0,
             error: None,
             usage: None,
+            model: None,
+            cost: None,
+            time_to_first: None,
+            retrieved: Vec::new(),
+            metadata: Map::new(),
+            notes: Vec::new(),
             replayed: false,
         }
     }
@@ -188,191 +217,18 @@ impl Trace {
     }
 }
 
-/// Which spans an expectation is about. A bare name means every span of that name: each is measured, all must pass.
-///
-/// ```
-/// use llmtest_metrics::{SpanKind, Spans};
-///
-/// let every_call: Spans = "retrieve".into();
-/// let last_search = Spans::named("search").last();
-/// let every_tool = Spans::kind(SpanKind::Tool);
-/// # let _ = (every_call, last_search, every_tool);
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spans {
-    wanted: Wanted,
-    pick: Pick,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Wanted {
-    Name(String),
-    Kind(SpanKind),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Pick {
-    All,
-    Nth(usize),
-    Last,
-}
-
-impl Spans {
-    /// Every span of this name.
-    pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            wanted: Wanted::Name(name.into()),
-            pick: Pick::All,
-        }
-    }
-
-    /// Every span of this kind.
-    pub fn kind(kind: impl Into<SpanKind>) -> Self {
-        Self {
-            wanted: Wanted::Kind(kind.into()),
-            pick: Pick::All,
-        }
-    }
-
-    /// Only the first of them.
-    pub fn first(self) -> Self {
-        self.nth(0)
-    }
-
-    /// Only the last of them.
-    pub fn last(mut self) -> Self {
-        self.pick = Pick::Last;
-        self
-    }
-
-    /// Only the n-th of them, counted from zero.
-    pub fn nth(mut self, n: usize) -> Self {
-        self.pick = Pick::Nth(n);
-        self
-    }
-
-    /// The chosen spans with their indexes, or an error that lists the spans there were.
-    pub fn select<'t>(&self, trace: &'t Trace) -> crate::Result<Vec<(usize, &'t Span)>> {
-        let all: Vec<_> = trace
-            .spans
-            .iter()
-            .enumerate()
-            .filter(|(_, span)| match &self.wanted {
-                Wanted::Name(name) => span.name == *name,
-                Wanted::Kind(kind) => span.kind == *kind,
-            })
-            .collect();
-        let chosen = match self.pick {
-            Pick::All => all,
-            Pick::Nth(n) => all.into_iter().skip(n).take(1).collect(),
-            Pick::Last => all.into_iter().next_back().into_iter().collect(),
-        };
-        if chosen.is_empty() {
-            Err(self.missing(trace).into())
-        } else {
-            Ok(chosen)
-        }
-    }
-
-    fn missing(&self, trace: &Trace) -> String {
-        if trace.spans.is_empty() {
-            return format!(
-                "no span {self}: no observed function was called\nhint: put `#[llmtest::observe]` on the function; calls made in `tokio::spawn` or on other threads \
-                 are seen when spawned with `llmtest::spawn(…)` or `llmtest::carry(…)`"
-            );
-        }
-        let mut seen: Vec<(String, usize)> = Vec::new();
-        for span in &trace.spans {
-            let name = format!("`{}` ({})", span.name, span.kind);
-            match seen.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => *count += 1,
-                None => seen.push((name, 1)),
-            }
-        }
-        let list = seen
-            .into_iter()
-            .map(|(name, count)| {
-                if count == 1 {
-                    name
-                } else {
-                    format!("{name} × {count}")
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(", ");
-        format!(
-            "no span {self}; this case recorded {list}\nhint: use one of these names, or observe the function; a call made in `tokio::spawn` is seen \
-             when spawned with `llmtest::spawn(…)`"
-        )
-    }
-}
-
-impl fmt::Display for Spans {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.wanted {
-            Wanted::Name(name) => write!(f, "`{name}`")?,
-            Wanted::Kind(kind) => write!(f, "of kind `{kind}`")?,
-        }
-        match self.pick {
-            Pick::All => Ok(()),
-            Pick::Nth(n) => write!(f, " number {}", n + 1),
-            Pick::Last => f.write_str(" (last)"),
-        }
-    }
-}
-
-impl<S: Into<String>> From<S> for Spans {
-    fn from(name: S) -> Self {
-        Self::named(name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn trace() -> Trace {
-        let mut spans = vec![
-            Span::new("search", "tool"),
-            Span::new("search", "tool"),
-            Span::new("answer", "llm"),
-        ];
-        spans[0].input = json!({"query": "shoes"});
-        spans[1].input = json!({"query": "hats", "top": 3});
-        Trace { spans }
-    }
-
     #[test]
     fn one_argument_is_its_bare_value_and_several_are_an_object() {
-        let trace = trace();
-        assert_eq!(trace.spans[0].input_text(), "shoes");
-        assert_eq!(trace.spans[1].input_text(), r#"{"query":"hats","top":3}"#);
-    }
-
-    #[test]
-    fn a_name_means_every_span_of_it() {
-        let trace = trace();
-        assert_eq!(Spans::named("search").select(&trace).unwrap().len(), 2);
-        assert_eq!(
-            Spans::named("search").last().select(&trace).unwrap()[0].0,
-            1
-        );
-        assert_eq!(Spans::kind("llm").select(&trace).unwrap()[0].0, 2);
-    }
-
-    #[test]
-    fn a_missing_span_lists_the_spans_there_were() {
-        let error = Spans::named("retrieve")
-            .select(&trace())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("no span `retrieve`"), "{error}");
-        assert!(
-            error.contains("`search` (tool) × 2, `answer` (llm)"),
-            "{error}"
-        );
-        assert!(error.contains("llmtest::spawn"), "{error}");
+        let mut span = Span::new("search", "tool");
+        span.input = json!({"query": "shoes"});
+        assert_eq!(span.input_text(), "shoes");
+        span.input = json!({"query": "hats", "top": 3});
+        assert_eq!(span.input_text(), r#"{"query":"hats","top":3}"#);
     }
 
     #[test]
