@@ -16,6 +16,7 @@ mod open;
 mod replay;
 mod spawn;
 mod substitute;
+mod substituted;
 
 #[cfg(test)]
 #[cfg(feature = "harness")]
@@ -40,6 +41,10 @@ pub(crate) mod private {
     pub use super::replay::{
         ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
         StageValue, exact, look_up,
+    };
+    pub use super::substituted::{
+        FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
+        substituted,
     };
     pub use serde_json::Value;
 }

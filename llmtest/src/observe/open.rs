@@ -178,11 +178,7 @@ impl Drop for Entered<'_> {
         {
             let case = &self.open.place.case;
             // A missing recording unwinds like a panic, and is none.
-            let error = if case.failure().is_some() {
-                "stopped by a missing recording"
-            } else {
-                "panicked"
-            };
+            let error = case.stopped().unwrap_or("panicked");
             case.close_span(span, Value::Null, Some(error.to_string()));
         }
     }

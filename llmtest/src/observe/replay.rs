@@ -86,6 +86,9 @@ impl Error for ReplayedError {}
 /// What a missing recording unwinds with. Its message is in the case.
 struct MissingRecording;
 
+/// What spans say that were running then.
+const MISSING: &str = "stopped by a missing recording";
+
 /// What an open span knows of its stage.
 pub(super) struct Stage {
     request: StageRequest,
@@ -149,7 +152,7 @@ impl Stage {
         if let Some(stages) = case.stage_source()
             && let Err(error) = stages.store(&self.request, outcome)
         {
-            case.note_failure(error);
+            case.note_failure(error, MISSING);
         }
     }
 }
@@ -165,6 +168,7 @@ pub fn look_up(span: &mut Option<Open>) -> Option<Found> {
 #[cold]
 fn answer(span: &mut Option<Open>) -> Option<Found> {
     let mut open = span.take()?;
+    open.place.case.mark_stage();
     let answer = match (open.place.case.stage_source(), &open.stage) {
         (Some(stages), Some(stage)) => stages.look_up(&stage.request),
         _ => StageAnswer::Run,
@@ -185,7 +189,7 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
 
 fn miss(mut open: Open, message: String) -> ! {
     open.close(Value::Null, Some("no recording".to_string()));
-    open.place.case.note_failure(message);
+    open.place.case.note_failure(message, MISSING);
     resume_unwind(Box::new(MissingRecording))
 }
 
