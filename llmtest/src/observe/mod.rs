@@ -12,6 +12,8 @@
 
 mod capture;
 mod context;
+#[cfg(feature = "harness")]
+mod instead;
 mod open;
 mod replay;
 mod spawn;
@@ -20,10 +22,17 @@ mod substituted;
 
 #[cfg(test)]
 #[cfg(feature = "harness")]
+mod substitute_tests;
+#[cfg(test)]
+#[cfg(feature = "harness")]
 mod tests;
 
 pub(crate) use context::{
     CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
+};
+#[cfg(feature = "harness")]
+pub use instead::{
+    substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
 };
 pub use open::note_usage;
 pub use replay::ReplayedError;
