@@ -10,6 +10,7 @@ use syn::{AttrStyle, Attribute, ReturnType, Type};
 use super::hash;
 use super::options::Options;
 use super::signature::{Shape, Signature, Treatment, mentions_impl, without_impl};
+use super::source;
 use crate::function::Function;
 use crate::problems::private_path;
 
@@ -31,7 +32,7 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         output: hidden("__llmtest_output"),
         future: hidden("__llmtest_future"),
     };
-    let meta = code.meta(&sig.ident, &body);
+    let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
     let substitute = code.substitute();
     let replay = code.replay();
@@ -64,7 +65,7 @@ struct Code<'a> {
 }
 
 impl Code<'_> {
-    fn meta(&self, ident: &Ident, body: &Group) -> TokenStream {
+    fn meta(&self, ident: &Ident, function: &Function, body: &Group) -> TokenStream {
         let p = &self.p;
         let name = self
             .options
@@ -73,6 +74,12 @@ impl Code<'_> {
             .unwrap_or_else(|| ident.unraw().to_string());
         let kind = self.options.kind.as_deref().unwrap_or("function");
         let hash = hash::of_tokens(&body.stream());
+        let source = if self.replays() {
+            let text = source::of_body(&function.body);
+            quote!(#p::source(#text))
+        } else {
+            quote!("")
+        };
         let line = quote_spanned!(ident.span()=> ::core::line!());
         quote! {
             static __LLMTEST_META: #p::Meta = #p::Meta {
@@ -82,6 +89,7 @@ impl Code<'_> {
                 file: ::core::file!(),
                 line: #line,
                 body_hash: #hash,
+                source: #source,
             };
         }
     }

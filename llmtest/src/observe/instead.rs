@@ -104,7 +104,7 @@ pub fn substitute_calls<V: Serialize>(
 ///         (arguments["question"] == "shoes").then(|| serde_json::json!([]))
 ///     });
 ///     let found = retrieve("shoes", 2).len() + retrieve("hats", 2).len();
-///     TestCase::new("shoes and hats", found.to_string()).expect(ExactMatch::with("2"))
+///     TestCase::new("shoes and hats", found.to_string()).expected("2").expect(ExactMatch::new())
 /// }
 /// # fn main() {}
 /// ```

@@ -46,7 +46,7 @@ pub(crate) mod private {
         Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
         ValueViaSerialize, redacted,
     };
-    pub use super::open::{Meta, Open, Pending, begin, call_once};
+    pub use super::open::{Meta, Open, Pending, begin, call_once, source};
     pub use super::replay::{
         ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
         StageValue, exact, look_up,

@@ -29,6 +29,8 @@ pub(crate) struct StageRequest {
     /// Over the arguments as they are.
     pub(crate) digest: u64,
     pub(crate) body_hash: u64,
+    /// The text of the body; empty if it is not known.
+    pub(crate) source: &'static str,
     /// The value of `key = …`, or null.
     pub(crate) key: Value,
     pub(crate) trial: u32,
@@ -120,6 +122,7 @@ impl Pending {
                 arguments: Value::Object(self.input.clone()),
                 digest,
                 body_hash: self.meta.body_hash,
+                source: self.meta.source,
                 key: std::mem::take(&mut self.key),
                 trial: case.trial(),
                 call,

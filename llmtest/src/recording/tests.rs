@@ -371,6 +371,7 @@ fn call(question: &str) -> StageRequest {
         arguments: json!({ "question": question }),
         digest,
         body_hash: 1,
+        source: "",
         key: json!({ "model": "small" }),
         trial: 0,
         call: 0,
@@ -406,6 +407,7 @@ fn stages_replay_unless_body_or_key_changed() {
 
     let edited = StageRequest {
         body_hash: 2,
+        source: "",
         ..call("When?")
     };
     let error = looked_up(&replay, &edited);
