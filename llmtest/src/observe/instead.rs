@@ -1,5 +1,6 @@
 //! What a test calls to put a result in place of a stage's own.
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use llmtest_metrics::{Component, Golden};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::context::current_case;
+use super::context::{CaseContext, current_case};
 use super::substitute::Substitute;
+use crate::config::nearest;
 
 /// Puts `value` in place of what the observed function `stage` returns, for the rest of the running case.
 ///
@@ -197,6 +199,36 @@ impl Substitute {
         }
         let text = || component.expected.clone().map(Value::String);
         component.output.clone().or_else(text).map(Self::Value)
+    }
+}
+
+impl CaseContext {
+    /// Says which stage that a test substitutes was never called, and what was.
+    pub(crate) fn unused_substitute(&self) -> Option<String> {
+        if !self.substitutes_any() {
+            return None;
+        }
+        let observed: BTreeSet<String> =
+            self.with_spans(|spans| spans.iter().map(|span| span.name.to_string()).collect());
+        self.with_substitutes(|substitutes| {
+            let (stage, asked) = substitutes.unused()?;
+            let names: Vec<_> = observed.iter().map(|name| format!("`{name}`")).collect();
+            let seen = if names.is_empty() {
+                "nothing was observed in this case".to_string()
+            } else {
+                format!("observed were {}", names.join(", "))
+            };
+            let name = stage.rsplit('/').next().unwrap_or(stage);
+            let meant = nearest(name, observed.iter().map(String::as_str))
+                .filter(|meant| *meant != name)
+                .map(|meant| format!("did you mean `{meant}`? "))
+                .unwrap_or_default();
+            Some(format!(
+                "`{stage}` was substituted ({asked}) and never called: {seen}\n\
+                 hint: {meant}name an observed function, or the end of its path, as in `answer/retrieve`; substitute before \
+                 the pipeline runs, and take the case along to spawned tasks with `llmtest::carry`"
+            ))
+        })
     }
 }
 

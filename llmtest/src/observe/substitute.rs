@@ -1,6 +1,5 @@
 //! Results that a test puts in the place of a stage's own.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -104,23 +103,11 @@ impl Substitutes {
         Some((next, entry.asked))
     }
 
-    /// Says which stage that a test substitutes was never called, given the names of what was.
-    pub(super) fn unused(&self, observed: &BTreeSet<&str>) -> Option<String> {
-        let (entry, asked) = self
-            .entries
-            .iter()
-            .find_map(|entry| Some((entry, entry.asked.filter(|_| entry.calls == 0)?)))?;
-        let seen = if observed.is_empty() {
-            "nothing was observed in this case".to_string()
-        } else {
-            let names: Vec<_> = observed.iter().map(|name| format!("`{name}`")).collect();
-            format!("observed were {}", names.join(", "))
-        };
-        Some(format!(
-            "`{}` was substituted ({asked}) and never called: {seen}\n\
-             hint: name an observed function, or the end of its path, as in `answer/retrieve`; substitute before the pipeline runs, \
-             and keep the case in spawned tasks with `llmtest::carry`",
-            entry.stage
-        ))
+    /// The first stage that a test substitutes and nobody called, with where it did.
+    pub(super) fn unused(&self) -> Option<(&str, &'static Location<'static>)> {
+        self.entries.iter().find_map(|entry| {
+            let asked = entry.asked.filter(|_| entry.calls == 0)?;
+            Some((&*entry.stage, asked))
+        })
     }
 }

@@ -383,6 +383,7 @@ fn a_stage_that_is_never_called_is_told() {
         "`retrive` was substituted (",
         "substitute_tests.rs:",
         "observed were `answer`, `retrieve`",
+        "hint: did you mean `retrieve`? ",
         "hint: ",
     ] {
         assert!(told.contains(word), "{told}");

@@ -266,15 +266,4 @@ impl CaseContext {
             (names.join("/"), input.unwrap_or_default())
         })
     }
-
-    /// Which stage that a test substitutes was never called.
-    pub(crate) fn unused_substitute(&self) -> Option<String> {
-        if !self.substitutes_any() {
-            return None;
-        }
-        self.with_spans(|spans| {
-            let observed = spans.iter().map(|span| &*span.name).collect();
-            self.with_substitutes(|substitutes| substitutes.unused(&observed))
-        })
-    }
 }

@@ -121,7 +121,7 @@ impl Recordings {
                 )
             }
         };
-        why + &self.remedy("a judge")
+        why + &self.remedy("what the stage calls")
     }
 
     /// What changed in the body since that of this hash, if both are known.
