@@ -10,6 +10,8 @@
     expect(dead_code, unused_imports, reason = "the runner's side of the seam")
 )]
 
+#[cfg(any(feature = "tracing", feature = "tracing-capture"))]
+mod bridge;
 mod capture;
 mod context;
 mod open;
@@ -21,6 +23,10 @@ mod substitute;
 #[cfg(feature = "harness")]
 mod tests;
 
+#[cfg(feature = "tracing-capture")]
+pub use bridge::CaptureLayer;
+#[cfg(feature = "tracing-capture")]
+pub(crate) use bridge::trouble as tracing_trouble;
 pub(crate) use context::{
     CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
 };
