@@ -10,7 +10,6 @@
     expect(dead_code, unused_imports, reason = "the runner's side of the seam")
 )]
 
-#[cfg(any(feature = "tracing", feature = "tracing-capture"))]
 mod bridge;
 mod capture;
 mod context;
@@ -38,6 +37,7 @@ pub(crate) use substitute::Substitute;
 
 /// Everything that the expansion of `#[observe]` names.
 pub(crate) mod private {
+    pub use super::bridge::{Fallible, Infallible, is_told, told, told_future};
     pub use super::capture::{
         Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
         ValueViaSerialize, redacted,
