@@ -56,7 +56,7 @@ impl Desk {
     async fn team(&self, ticket: &str) -> genai::Result<String> {
         let request = ChatRequest::new(vec![
             ChatMessage::system(
-                "Which team is this ticket for: billing, shipping or technical? Answer with that word alone.",
+                "Which team of a shop handles this ticket? billing: money and cards. shipping: parcels and delivery. technical: the web site. Answer with one word.",
             ),
             ChatMessage::user(ticket),
         ]);
@@ -77,7 +77,7 @@ impl Desk {
     async fn write(&self, ticket: &str, team: &str) -> genai::Result<String> {
         let request = ChatRequest::new(vec![
             ChatMessage::system(format!(
-                "You work for a shop. Answer the customer in one sentence and say that the {team} team is on it.",
+                "You are the front desk of a shop. Write one friendly sentence to the customer that ends with: the {team} team is on it.",
             )),
             ChatMessage::user(ticket),
         ]);

@@ -50,17 +50,6 @@ fn both_calls_are_seen(cx: &EvalCx<'_>) -> Result<Score, String> {
         return Err(format!("2 model calls, not {}", calls.len()));
     };
     for call in [sorted, written] {
-        println!(
-            "{} {}  {:?} {}  {:.3} s  first after {:?}  {:?} => {}",
-            call.name,
-            call.kind,
-            call.usage,
-            call.model.as_deref().unwrap_or("-"),
-            call.duration,
-            call.time_to_first,
-            call.input_text(),
-            call.output_text()
-        );
         let usage = call.usage.ok_or("no tokens")?;
         if usage.prompt_tokens == 0 || usage.completion_tokens == 0 || call.duration <= 0.0 {
             return Err(format!("{usage:?} in {} s", call.duration));

@@ -220,6 +220,7 @@ fn here(tell: impl FnOnce(&Outgoing)) {
     }
 }
 
-#[cfg(test)]
+// The tests listen with the layer of the other direction beside the application's.
+#[cfg(all(test, feature = "tracing-capture"))]
 #[path = "outgoing_tests.rs"]
 mod tests;
