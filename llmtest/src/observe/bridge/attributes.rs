@@ -79,7 +79,6 @@ impl Known {
             "gen_ai.tool.name" | "tool.name" | "ai.toolCall.name" => {
                 self.set_subject("tool", text(value));
             }
-            "gen_ai.agent.name" => self.name_agent(span, text(value)),
             "gen_ai.workflow.name" => self.set_subject("agent", text(value)),
             _ if self.add_numbers(span, name, &value) => {}
             _ => self.add_content(span, name, value),
@@ -143,13 +142,6 @@ impl Known {
         self.subject = name;
     }
 
-    /// An agent's name stands on the calls that it makes, too.
-    fn name_agent(&mut self, span: &mut RawSpan, name: Option<String>) {
-        if let Some(name) = name {
-            note(span, "gen_ai.agent.name", Value::String(name));
-        }
-    }
-
     /// Tokens, costs, times and models.
     fn add_numbers(&mut self, span: &mut RawSpan, name: &str, value: &Value) -> bool {
         match name {
@@ -171,11 +163,15 @@ impl Known {
             }
             "gen_ai.response.time_to_first_chunk" => {
                 let after = number(value).and_then(|s| Duration::try_from_secs_f64(s).ok());
-                after.inspect(|after| span.first_item = Some(*after)).is_some()
+                after
+                    .inspect(|after| span.first_item = Some(*after))
+                    .is_some()
             }
             "ai.response.msToFirstChunk" => {
                 let after = number(value).and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
-                after.inspect(|after| span.first_item = Some(*after)).is_some()
+                after
+                    .inspect(|after| span.first_item = Some(*after))
+                    .is_some()
             }
             "gen_ai.response.model" | "ai.response.model" => {
                 let model = value.as_str().filter(|model| !model.is_empty());
@@ -202,13 +198,15 @@ impl Known {
             "gen_ai.input.messages" | "llm.input_messages" | "ai.prompt.messages" => {
                 messages::set_input(&mut span.input, json_in(value));
             }
-            "gen_ai.output.messages" | "llm.output_messages" => {
-                span.output = messages::output(json_in(value));
-            }
             "gen_ai.prompt" | "ai.prompt" | "llm.prompts" | "input.value" => {
                 set_arguments(&mut span.input, "prompt", json_in(value));
             }
-            "gen_ai.completion" | "ai.response.text" | "ai.response.object" | "output.value" => {
+            "gen_ai.output.messages"
+            | "llm.output_messages"
+            | "gen_ai.completion"
+            | "ai.response.text"
+            | "ai.response.object"
+            | "output.value" => {
                 span.output = messages::output(json_in(value));
             }
             "gen_ai.system_instructions" | "gen_ai.system.instructions" => {
@@ -261,6 +259,7 @@ impl Known {
 
     /// Name, kind and error, from all that is known by now.
     fn settle(&self, span: &mut RawSpan) {
+        // An agent's name stands on the calls that it makes, too.
         let agent = || {
             let name = span.metadata.get("gen_ai.agent.name")?.as_str()?;
             (self.kind.as_deref() == Some("agent")).then(|| name.to_string())
@@ -284,14 +283,17 @@ impl Known {
             })
         });
         let told = self.error_type.is_some() || self.error_message.is_some();
-        span.error = self.failed.unwrap_or(told).then(|| {
-            match (&self.error_type, &self.error_message) {
-                (Some(kind), Some(message)) if message.contains(kind.as_str()) => message.clone(),
-                (Some(kind), Some(message)) => format!("{kind}: {message}"),
-                (Some(one), None) | (None, Some(one)) => one.clone(),
-                (None, None) => "failed".to_string(),
-            }
-        });
+        span.error =
+            self.failed
+                .unwrap_or(told)
+                .then(|| match (&self.error_type, &self.error_message) {
+                    (Some(kind), Some(message)) if message.contains(kind.as_str()) => {
+                        message.clone()
+                    }
+                    (Some(kind), Some(message)) => format!("{kind}: {message}"),
+                    (Some(one), None) | (None, Some(one)) => one.clone(),
+                    (None, None) => "failed".to_string(),
+                });
     }
 }
 

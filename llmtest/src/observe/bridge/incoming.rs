@@ -212,19 +212,16 @@ where
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
         let Some(span) = ctx.span(id) else { return };
         let place = {
-            let mut extensions = span.extensions_mut();
-            let Some(foreign) = extensions.get_mut::<Foreign>() else {
+            let extensions = span.extensions();
+            let Some(foreign) = extensions.get::<Foreign>() else {
                 return;
             };
-            let here = Place::entered();
-            if foreign.known.is_none() {
-                // A link is of use where the case was lost. Ours is entered inside of its own place.
-                if let Some(here) = here {
-                    if span.metadata().target() == TARGET && here.is_case_of(&foreign.place) {
-                        foreign.place = here;
-                    }
-                    return;
-                }
+            // A link is of use where the case was lost, or where it leads further in.
+            let outside = Place::entered().is_some_and(|here| {
+                !here.is_case_of(&foreign.place) || !foreign.place.is_within(&here)
+            });
+            if foreign.known.is_none() && outside {
+                return;
             }
             foreign.place.clone()
         };
@@ -327,13 +324,7 @@ where
 }
 
 /// Adds what an event says. `own`: it is directly in the span.
-fn tell(
-    known: &mut Known,
-    span: &mut RawSpan,
-    metadata: &Metadata<'_>,
-    fields: Fields,
-    own: bool,
-) {
+fn tell(known: &mut Known, span: &mut RawSpan, metadata: &Metadata<'_>, fields: Fields, own: bool) {
     let named = fields.text("event.name");
     let said = fields.text("message").filter(|text| speaks(text));
     let name = named.or(said).unwrap_or(metadata.name()).to_string();
@@ -348,10 +339,16 @@ fn tell(
         return;
     }
     if name == "exception" || (own && *metadata.level() == Level::ERROR) {
-        let message = ["exception.message", "error.message", "error", "err", "message"]
-            .iter()
-            .find_map(|name| fields.text(name))
-            .map(str::to_string);
+        let message = [
+            "exception.message",
+            "error.message",
+            "error",
+            "err",
+            "message",
+        ]
+        .iter()
+        .find_map(|name| fields.text(name))
+        .map(str::to_string);
         known.fail(span, message);
     }
     for (name, value) in fields.0 {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use llmtest_macros::observe;
 use serde_json::json;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, error, info_span};
-use llmtest_macros::observe;
 
 use super::super::super::context::{CaseContext, enter, listen, scope};
 use super::*;
@@ -51,7 +51,10 @@ fn a_span_as_genai_writes_it_is_a_component_named_by_its_operation() {
     let spans = spans_of(|| {
         let span = genai_chat("small");
         span.record("gen_ai.request.temperature", 0.5);
-        span.record("gen_ai.input.messages", r#"[{"role":"user","parts":[{"type":"text","content":"Hi?"}]}]"#);
+        span.record(
+            "gen_ai.input.messages",
+            r#"[{"role":"user","parts":[{"type":"text","content":"Hi?"}]}]"#,
+        );
         span.record("gen_ai.response.model", "small-2026");
         span.record("gen_ai.response.finish_reasons", r#"["stop"]"#);
         span.record("gen_ai.response.time_to_first_chunk", 0.25);
@@ -68,7 +71,10 @@ fn a_span_as_genai_writes_it_is_a_component_named_by_its_operation() {
     assert_eq!(span.first_item, Some(std::time::Duration::from_millis(250)));
     assert_eq!(json!(span.input), json!({"prompt": "Hi?"}));
     assert_eq!(span.output, "Hello!");
-    assert_eq!(span.metadata["gen_ai.response.finish_reasons"], json!(["stop"]));
+    assert_eq!(
+        span.metadata["gen_ai.response.finish_reasons"],
+        json!(["stop"])
+    );
     assert_eq!(span.metadata["gen_ai.request.temperature"], 0.5);
     assert_eq!(span.error, None);
     assert!(span.end.is_some_and(|end| end >= span.start));
@@ -78,14 +84,7 @@ fn a_span_as_genai_writes_it_is_a_component_named_by_its_operation() {
 fn tree(spans: &[RawSpan]) -> Vec<(&str, &str, Option<usize>, Option<&str>)> {
     spans
         .iter()
-        .map(|span| {
-            (
-                &*span.name,
-                &*span.kind,
-                span.parent,
-                span.error.as_deref(),
-            )
-        })
+        .map(|span| (&*span.name, &*span.kind, span.parent, span.error.as_deref()))
         .collect()
 }
 
@@ -201,13 +200,18 @@ fn tools_and_agents_are_called_by_their_own_names() {
 #[test]
 fn openinference_names_are_read() {
     let spans = spans_of(|| {
-        let chain = info_span!("qa", "openinference.span.kind" = "CHAIN", "input.value" = "Why?");
+        let chain = info_span!(
+            "qa",
+            "openinference.span.kind" = "CHAIN",
+            "input.value" = "Why?"
+        );
         let _chain = chain.enter();
         info_span!(
             "search",
             "openinference.span.kind" = "RETRIEVER",
             "input.value" = r#"{"query":"why","top":2}"#,
-            "retrieval.documents" = r#"[{"document":{"content":"a","id":"1"}},{"document.content":"b"}]"#
+            "retrieval.documents" =
+                r#"[{"document":{"content":"a","id":"1"}},{"document.content":"b"}]"#
         );
         info_span!(
             "more",
@@ -225,7 +229,12 @@ fn openinference_names_are_read() {
             "llm.input_messages.0.message.content" = "Why?",
             "llm.output_messages" = r#"[{"message":{"role":"assistant","content":"So."}}]"#
         );
-        info_span!("call", "openinference.span.kind" = "TOOL", "tool.name" = "clock", "output.value" = "12:00");
+        info_span!(
+            "call",
+            "openinference.span.kind" = "TOOL",
+            "tool.name" = "clock",
+            "output.value" = "12:00"
+        );
     });
     assert_eq!(
         tree(&spans),
@@ -239,7 +248,10 @@ fn openinference_names_are_read() {
     );
     assert_eq!(json!(spans[0].input), json!({"prompt": "Why?"}));
     assert_eq!(json!(spans[1].input), json!({"query": "why", "top": 2}));
-    assert_eq!(spans[1].retrieved, [json!({"content": "a", "id": "1"}), json!({"content": "b"})]);
+    assert_eq!(
+        spans[1].retrieved,
+        [json!({"content": "a", "id": "1"}), json!({"content": "b"})]
+    );
     assert_eq!(spans[2].retrieved, [json!({"content": "c"})]);
     assert_eq!((spans[3].usage, spans[3].cost), (Some((5, 6)), Some(0.25)));
     assert_eq!(json!(spans[3].input), json!({"prompt": "Why?"}));
@@ -260,7 +272,13 @@ fn vercels_names_are_read() {
             "ai.usage.completionTokens" = 4,
             "ai.response.text" = "Yes."
         );
-        info_span!("ai.toolCall", "ai.operationId" = "ai.toolCall", "ai.toolCall.name" = "add", "ai.toolCall.args" = "[1,2]", "ai.toolCall.result" = "3");
+        info_span!(
+            "ai.toolCall",
+            "ai.operationId" = "ai.toolCall",
+            "ai.toolCall.name" = "add",
+            "ai.toolCall.args" = "[1,2]",
+            "ai.toolCall.result" = "3"
+        );
     });
     assert_eq!(
         tree(&spans),
@@ -311,7 +329,9 @@ fn a_span_fails_by_its_status_or_by_an_error_event() {
         mended.record("otel.status_code", "OK");
         // The error of a span in between is that span's own.
         rig_chat().in_scope(|| info_span!("send").in_scope(|| error!("again")));
-        rig_chat().in_scope(|| tracing::info!(exception.type = "Timeout", exception.message = "after 3 s"));
+        rig_chat().in_scope(
+            || tracing::info!(exception.type = "Timeout", exception.message = "after 3 s"),
+        );
     });
     let errors: Vec<_> = spans.iter().map(|span| span.error.as_deref()).collect();
     assert_eq!(
@@ -352,7 +372,11 @@ fn a_span_that_outlives_its_case_keeps_what_it_had_said() {
 fn other_spans_and_scores_are_no_components() {
     let spans = spans_of(|| {
         let _request = info_span!("request", http.method = "POST").entered();
-        info_span!("genai.evaluation.result", "gen_ai.evaluation.name" = "relevance", "gen_ai.response.id" = "7");
+        info_span!(
+            "genai.evaluation.result",
+            "gen_ai.evaluation.name" = "relevance",
+            "gen_ai.response.id" = "7"
+        );
     });
     assert_eq!(tree(&spans), []);
 }

@@ -28,14 +28,14 @@ const TARGET: &str = "llmtest::observe";
 /// and a closure is written for some.
 pub trait Outcome<T> {
     /// Whether it is.
-    fn is_error(self, result: &T) -> bool;
+    fn failed(self, result: &T) -> bool;
 }
 
 /// Of a function that returns a `Result`.
 pub struct Fallible;
 
 impl<T, E> Outcome<Result<T, E>> for Fallible {
-    fn is_error(self, result: &Result<T, E>) -> bool {
+    fn failed(self, result: &Result<T, E>) -> bool {
         result.is_err()
     }
 }
@@ -44,7 +44,7 @@ impl<T, E> Outcome<Result<T, E>> for Fallible {
 pub struct Infallible;
 
 impl<T> Outcome<T> for Infallible {
-    fn is_error(self, _: &T) -> bool {
+    fn failed(self, _: &T) -> bool {
         false
     }
 }

@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::thread::panicking;
 
@@ -36,16 +36,12 @@ pub fn is_told() -> bool {
 
 /// Runs a body inside of a span.
 #[inline]
-pub fn told<R>(
-    meta: &'static Meta,
-    body: impl FnOnce() -> R,
-    outcome: impl Outcome<R>,
-) -> R {
+pub fn told<R>(meta: &'static Meta, body: impl FnOnce() -> R, outcome: impl Outcome<R>) -> R {
     match Outgoing::open(meta) {
         None => body(),
         Some(outgoing) => {
             let output = outgoing.inside(body);
-            outgoing.end(outcome.is_error(&output));
+            outgoing.end(outcome.failed(&output));
             output
         }
     }
@@ -95,8 +91,10 @@ where
             return Pin::new(&mut this.future).poll(cx);
         };
         let polled = outgoing.inside(|| Pin::new(&mut this.future).poll(cx));
-        if let (Poll::Ready(output), Some(outcome)) = (&polled, this.outcome.take()) {
-            outgoing.end(outcome.is_error(output));
+        if let Poll::Ready(output) = &polled
+            && let Some(outcome) = this.outcome.take()
+        {
+            outgoing.end(outcome.failed(output));
             this.outgoing = None;
         }
         polled
@@ -210,7 +208,9 @@ pub(crate) fn usage(prompt: u64, completion: u64) {
         let prompt = add(&outgoing.prompt_tokens, prompt);
         let completion = add(&outgoing.completion_tokens, completion);
         outgoing.span.record("gen_ai.usage.input_tokens", prompt);
-        outgoing.span.record("gen_ai.usage.output_tokens", completion);
+        outgoing
+            .span
+            .record("gen_ai.usage.output_tokens", completion);
     });
 }
 

@@ -163,7 +163,10 @@ fn arguments_results_and_errors_stay_at_home() {
         block_on(answer("")).unwrap_err();
     });
     let text = format!("{seen:?}").to_lowercase();
-    assert!(!text.contains("confidential") && !text.contains("secret"), "{text}");
+    assert!(
+        !text.contains("confidential") && !text.contains("secret"),
+        "{text}"
+    );
     let failed = short(&seen[4], &["otel.status_code", "error.type"]);
     assert_eq!(failed, ("complete", Some("answer"), vec!["ERROR", "error"]));
 }
@@ -221,8 +224,14 @@ fn a_call_in_a_case_is_one_component_and_one_span_of_telemetry() {
         block_on(answer("hi")).unwrap();
     });
     let spans = case.finish();
-    let names: Vec<_> = spans.iter().map(|span| (&*span.name, span.parent)).collect();
-    assert_eq!(names, [("answer", None), ("add", Some(0)), ("complete", Some(0))]);
+    let names: Vec<_> = spans
+        .iter()
+        .map(|span| (&*span.name, span.parent))
+        .collect();
+    assert_eq!(
+        names,
+        [("answer", None), ("add", Some(0)), ("complete", Some(0))]
+    );
     assert_eq!(spans[2].usage, Some((13, 24)));
     assert_eq!(spans[2].output, Value::from("HI"));
     assert_eq!(seen.len(), 3);
@@ -243,7 +252,10 @@ fn a_task_in_our_span_belongs_to_the_call_that_spawned_it() {
         block_on(fan_out());
     });
     let spans = case.finish();
-    let names: Vec<_> = spans.iter().map(|span| (&*span.name, span.parent)).collect();
+    let names: Vec<_> = spans
+        .iter()
+        .map(|span| (&*span.name, span.parent))
+        .collect();
     assert_eq!(names, [("fan_out", None), ("add", Some(0))]);
 }
 
