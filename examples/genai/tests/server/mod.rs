@@ -1,106 +1,22 @@
-//! A server on loopback that replies as an OpenAI-compatible one does.
+//! What the desk's server says, when there is no model.
 
-use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::OnceLock;
+mod http;
 
-/// Its address; the first call starts it.
+/// Its address.
 pub fn url() -> &'static str {
-    static URL: OnceLock<String> = OnceLock::new();
-    URL.get_or_init(|| {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let address = listener.local_addr().expect("an address");
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || serve(stream));
-            }
-        });
-        format!("http://{address}/v1")
-    })
-}
-
-/// One request a connection. A client that hangs up is no error of the server.
-fn serve(stream: TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 || line == "\r\n" {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    let request: Value = serde_json::from_slice(&body)?;
-    let (kind, reply) = reply(&request);
-    let stream = reader.get_mut();
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{reply}",
-        reply.len()
-    )?;
-    stream.flush()
+    http::url(words)
 }
 
 /// The desk's two questions, told apart by the system prompt.
-fn reply(request: &Value) -> (&'static str, String) {
-    let text = |n: usize| {
-        let content = &request["messages"][n]["content"];
-        content.as_str().unwrap_or_default().to_string()
-    };
-    let team = if text(1).contains("parcel") {
+fn words(system: &str, ticket: &str) -> Vec<&'static str> {
+    let team = if ticket.contains("parcel") {
         "shipping"
     } else {
         "billing"
     };
-    let words = if text(0).contains("Which team") {
+    if system.contains("Which team") {
         vec![team]
     } else {
         vec!["Sorry", " about that: the ", team, " team is on it."]
-    };
-    let prompt_tokens = (text(0).len() + text(1).len()) / 4;
-    let usage = json!({
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": words.len(),
-        "total_tokens": prompt_tokens + words.len()
-    });
-    let about = |object: &str| {
-        json!({
-            "id": "chatcmpl-7", "object": object, "created": 1_760_000_000, "model": request["model"],
-        })
-    };
-    if request["stream"] != true {
-        let mut response = about("chat.completion");
-        response["choices"] = json!([{
-            "index": 0,
-            "message": {"role": "assistant", "content": words.concat()},
-            "finish_reason": "stop",
-        }]);
-        response["usage"] = usage;
-        return ("application/json", response.to_string());
     }
-    let chunk = |choices: Value, usage: Value| {
-        let mut chunk = about("chat.completion.chunk");
-        chunk["choices"] = choices;
-        chunk["usage"] = usage;
-        format!("data: {chunk}\n\n")
-    };
-    let mut events: String = words
-        .iter()
-        .map(|word| {
-            let delta = json!([{"index": 0, "delta": {"content": word}, "finish_reason": null}]);
-            chunk(delta, Value::Null)
-        })
-        .collect();
-    let end = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
-    events += &chunk(end, Value::Null);
-    events += &chunk(json!([]), usage);
-    events += "data: [DONE]\n\n";
-    ("text/event-stream", events)
 }
