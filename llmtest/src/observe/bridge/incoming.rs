@@ -55,7 +55,8 @@ use super::attributes::{Known, is_ours};
 /// - Start and end of the span. A library that keeps the span with a stream closes it when the stream ends.
 /// - `gen_ai.usage.*` as tokens, the response's model or else the request's, a cost if one is stated.
 /// - Messages as input and output: plain text where one text is all there is, else JSON. Most libraries leave them out
-///   unless asked; for genai and others set `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`.
+///   unless asked; for genai and others set `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`. A call of a model
+///   without an output says so in its notes; metrics of texts cannot judge it, limits on tokens and time can.
 /// - `otel.status_code`, `error.type` and events at the level `ERROR` inside of the span as its error. A library that
 ///   goes on after such an event says so by the status `ok`.
 /// - All other attributes as metadata.
@@ -129,6 +130,9 @@ fn is_component(metadata: &Metadata<'_>) -> bool {
         && names.any(is_ours)
         && metadata.fields().field("gen_ai.evaluation.name").is_none()
 }
+
+/// What is noted on the call of a model whose library says how many tokens it took, and not which.
+const NO_TEXT: &str = "the library recorded no output; ask it to, as by `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true`";
 
 /// What a foreign span is to us.
 struct Foreign {
@@ -258,11 +262,14 @@ where
         if foreign.known.is_none() {
             return;
         }
-        if panicking() {
-            foreign.change(|_, raw| {
+        foreign.change(|_, raw| {
+            if panicking() {
                 raw.error.get_or_insert_with(|| "panicked".to_string());
-            });
-        }
+            }
+            if raw.kind == "llm" && raw.error.is_none() && raw.output.is_null() {
+                raw.notes.push(NO_TEXT.to_string());
+            }
+        });
         if let Some(span) = foreign.place.span {
             foreign.place.case.end_span(span);
         }

@@ -76,7 +76,7 @@ fn a_span_as_genai_writes_it_is_a_component_named_by_its_operation() {
         json!(["stop"])
     );
     assert_eq!(span.metadata["gen_ai.request.temperature"], 0.5);
-    assert_eq!(span.error, None);
+    assert_eq!((&span.error, span.notes.len()), (&None, 0));
     assert!(span.end.is_some_and(|end| end >= span.start));
 }
 
@@ -459,6 +459,47 @@ fn spans_of_no_case_are_counted() {
     info_span!("lost chat", gen_ai.operation.name = "chat");
     let lost = super::super::super::unattributed();
     assert!(lost.contains(&("lost chat".to_string(), 1)), "{lost:?}");
+}
+
+#[test]
+fn a_call_without_its_texts_says_so() {
+    let spans = spans_of(|| drop(rig_chat()));
+    assert_eq!(spans[0].notes, [NO_TEXT]);
+    assert_eq!(spans[0].output, Value::Null);
+}
+
+/// One process has one subscriber, so each way gets a process of its own.
+#[test]
+fn a_subscriber_without_the_layer_is_noted() {
+    const CHILD: &str = "LLMTEST_TEST_SUBSCRIBER";
+    let saw_a_span = || spans_of(|| drop(rig_chat())).len() == 1;
+    match std::env::var(CHILD).as_deref() {
+        Err(_) => {}
+        Ok("none") => {
+            assert!(saw_a_span());
+            return assert_eq!(trouble(), None);
+        }
+        Ok("own") => {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+            assert!(!saw_a_span());
+            return assert!(trouble().is_some_and(|why| why.contains("CaptureLayer::new()")));
+        }
+        Ok(_) => {
+            let own = tracing_subscriber::registry().with(CaptureLayer::new());
+            tracing::subscriber::set_global_default(own).unwrap();
+            assert!(saw_a_span());
+            return assert_eq!(trouble(), None);
+        }
+    }
+    let name = "observe::bridge::incoming::tests::a_subscriber_without_the_layer_is_noted";
+    for way in ["none", "own", "own with the layer"] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, way)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{way}: {output:?}");
+    }
 }
 
 #[test]
