@@ -91,8 +91,11 @@ pub(crate) fn attach() {
         let subscriber = tracing_subscriber::registry()
             .with(filter_fn(wanted))
             .with(CaptureLayer);
-        // There may be one already; `trouble` says so if it does not have the layer.
-        let _ = tracing::subscriber::set_global_default(subscriber);
+        let before = ATTACHED.load(Ordering::Relaxed);
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
+            // There is one already, and ours has only been tried.
+            ATTACHED.store(before, Ordering::Relaxed);
+        }
     });
 }
 
