@@ -44,7 +44,8 @@ pub(crate) mod private {
     };
     pub use super::stream::{
         BoxedStream, ItemOf, ItemRef, ItemViaResult, ItemViaValue, Keep, RebuiltViaResult,
-        RebuiltViaValue, Recorded, RecordedItem, Seen, Source, Streamed, streamed, streamed_boxed,
+        RebuiltViaValue, Recorded, RecordedItem, Seen, Source, Streamed, error_of, streamed,
+        streamed_boxed,
     };
     pub use futures_core::Stream;
     pub use serde_json::Value;

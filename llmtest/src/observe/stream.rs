@@ -485,6 +485,11 @@ impl<'a, T> ItemViaValue<'a> for ItemRef<'a, T> {
     }
 }
 
+/// The type of an item's error.
+pub fn error_of<E>(_: &E) -> ErrorOf<E> {
+    ErrorOf::NEW
+}
+
 /// The type of an item to rebuild.
 pub struct ItemOf<I>(PhantomData<fn() -> I>);
 

@@ -1,5 +1,7 @@
 //! What observed functions leave in a case.
 
+mod streams;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
