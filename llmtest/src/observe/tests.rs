@@ -1,5 +1,6 @@
 //! What observed functions leave in a case.
 
+mod shapes;
 mod streams;
 
 use std::collections::HashMap;
