@@ -216,14 +216,11 @@ impl Code<'_> {
     fn found(&self, stream: &Streams) -> TokenStream {
         let Self { p, output, .. } = self;
         let ty = &stream.ty;
-        let item = match &stream.item {
-            Some(item) => quote!(#item),
-            None => quote!(<#ty as #p::Stream>::Item),
+        let (item, at) = if let Some(item) = &stream.item {
+            (quote!(#item), item.span())
+        } else {
+            (quote!(<#ty as #p::Stream>::Item), ty.span())
         };
-        let at = stream
-            .item
-            .as_ref()
-            .map_or_else(|| ty.span(), |item| item.span());
         // The call that asks for `Deserialize` is at the item's type.
         let read = quote_spanned!(at=> recorded.read(|error, message| {
             (&&&(&&of).__llmtest_error()).__llmtest_rebuild(error, message)
