@@ -35,33 +35,38 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
     let substitute = code.substitute();
-    let replay = code.replay();
+    let replay = if signature.stream.is_some() {
+        TokenStream::new()
+    } else {
+        code.replay()
+    };
     let run = match signature.shape {
+        _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
         Shape::Sync => code.run_sync(&sig.output, &body),
         Shape::Async => code.run_async(&body),
         Shape::ImplFuture => code.run_impl_future(&body),
         Shape::Boxed => code.run_boxed(&sig.output, &body),
     };
+    // With the user's braces, so that the lints on functions, as on dead code, still take it for the user's.
+    let mut block = Group::new(
+        Delimiter::Brace,
+        quote!(#meta #begin #substitute #replay #run),
+    );
+    block.set_span(body.span());
     quote! {
         #(#attrs)*
         #(#inner_attrs)*
-        #vis #sig {
-            #meta
-            #begin
-            #substitute
-            #replay
-            #run
-        }
+        #vis #sig #block
     }
 }
 
-struct Code<'a> {
-    p: TokenStream,
-    options: &'a Options,
-    signature: &'a Signature,
-    span: Ident,
-    output: Ident,
-    future: Ident,
+pub(super) struct Code<'a> {
+    pub(super) p: TokenStream,
+    pub(super) options: &'a Options,
+    pub(super) signature: &'a Signature,
+    pub(super) span: Ident,
+    pub(super) output: Ident,
+    pub(super) future: Ident,
 }
 
 impl Code<'_> {
@@ -94,7 +99,7 @@ impl Code<'_> {
         }
     }
 
-    fn replays(&self) -> bool {
+    pub(super) fn replays(&self) -> bool {
         self.options.replay
     }
 
@@ -377,11 +382,7 @@ impl Code<'_> {
             return quote!(#record;);
         }
         let ok = record(quote!(#value));
-        let message = quote!({
-            #[allow(unused_imports)]
-            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
-            (&&&#p::Captured(#error)).__llmtest_message()
-        });
+        let message = self.message(&error);
         let failed = match self.signature.result {
             Treatment::Skip => quote!(#span.error("failed".into())),
             Treatment::Redact => quote!(#span.error("[redacted]".into())),
@@ -404,12 +405,22 @@ impl Code<'_> {
     }
 
     /// A value by the best trait it has: `Serialize`, else `Debug`, else the name of its type.
-    fn capture(&self, reference: &TokenStream) -> TokenStream {
+    pub(super) fn capture(&self, reference: &TokenStream) -> TokenStream {
         let p = &self.p;
         quote!({
             #[allow(unused_imports)]
             use #p::{ValueViaDebug as _, ValueViaName as _, ValueViaSerialize as _};
             (&&&#p::Captured(#reference)).__llmtest_value()
+        })
+    }
+
+    /// What an error says, by the best trait it has.
+    pub(super) fn message(&self, error: &Ident) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
+            (&&&#p::Captured(#error)).__llmtest_message()
         })
     }
 
@@ -426,7 +437,7 @@ impl Code<'_> {
 }
 
 /// The body as a closure that returns what the function declares, so that a body with `Err(x.into())` infers.
-fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
+pub(super) fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
     match declared {
         ReturnType::Default => quote!(move || #body),
         ReturnType::Type(arrow, ty) => {
@@ -441,7 +452,7 @@ fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
 }
 
 /// The body with its return type made known, which an `async` block has no syntax for.
-fn with_return_type(ty: &Type, body: &Group) -> Group {
+pub(super) fn with_return_type(ty: &Type, body: &Group) -> Group {
     let ty = without_impl(ty);
     if matches!(ty, Type::Infer(_)) || mentions_impl(&ty) {
         return body.clone();
