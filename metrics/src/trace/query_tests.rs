@@ -30,7 +30,7 @@ fn broken(finding: Finding) -> (String, Vec<usize>) {
     let marked = lines.iter().filter(|line| line.marked);
     (
         finding.reason(),
-        marked.filter_map(|line| line.span).collect(),
+        marked.flat_map(|line| line.spans.clone()).collect(),
     )
 }
 

@@ -14,7 +14,8 @@ const REPEATS: usize = 3;
 /// The deepest indentation.
 const DEEPEST: usize = 12;
 
-/// The outline of a trace: a line for each call under the call that made it, with kind, duration, tokens, model, errors.
+/// The outline of a trace: a line for each call under the call that made it, with kind, duration, model,
+/// tokens, cost, error.
 ///
 /// Three and more equal calls in a row are one line (`search (tool) × 37`), and a long tree is cut with a note; calls that
 /// are marked, have a note or failed are always told apart, and are the last to be left out. It holds no arguments and no
@@ -56,10 +57,8 @@ struct Node {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TreeLine {
-    /// The index of the span, of several the first; none for a note that lines were left out.
-    pub span: Option<usize>,
-    /// How many calls the line stands for.
-    pub calls: usize,
+    /// The indexes of the calls that the line stands for; none for a note that lines were left out.
+    pub spans: Vec<usize>,
     /// How deep it stands, from zero.
     pub depth: usize,
     /// The line without indentation: `search (tool) × 37  1.20 s in all`.
@@ -79,6 +78,9 @@ impl Trace {
             let facts = [
                 span.model.as_deref().map(|model| cut(model, 60)),
                 span.usage.map(tokens),
+                span.cost.map(|cost| format!("${cost:.4}")),
+                span.time_to_first
+                    .map(|after| format!("first item after {}", took(after))),
                 span.replayed.then(|| "replayed".to_string()),
             ];
             let (name, kind) = (cut(&span.name, 80), cut(span.kind.as_str(), 40));
@@ -203,8 +205,7 @@ impl Tree {
             text = format!("{text}  {}", facts.join(" · "));
         }
         TreeLine {
-            span: Some(group[0]),
-            calls: group.len(),
+            spans: group.to_vec(),
             depth,
             text,
             marked: node.marked,
@@ -270,7 +271,7 @@ fn shortened(lines: Vec<TreeLine>, parents: &[Option<usize>], most: usize) -> Ve
             left_out = 0;
             short.push(line);
         } else {
-            left_out += line.calls;
+            left_out += line.spans.len();
         }
     }
     short.extend(gap(left_out));
@@ -280,8 +281,7 @@ fn shortened(lines: Vec<TreeLine>, parents: &[Option<usize>], most: usize) -> Ve
 fn gap(left_out: usize) -> Option<TreeLine> {
     let noun = if left_out == 1 { "call" } else { "calls" };
     (left_out > 0).then(|| TreeLine {
-        span: None,
-        calls: left_out,
+        spans: Vec::new(),
         depth: 0,
         text: format!("… {left_out} more {noun}"),
         marked: false,
@@ -331,6 +331,7 @@ mod tests {
     fn a_line_says_what_is_known_of_the_call() {
         let mut llm = span("ask\nme", "llm", None);
         (llm.duration, llm.replayed) = (1.5, true);
+        (llm.cost, llm.time_to_first) = (Some(0.0123), Some(0.25));
         llm.model = Some("small".to_string());
         llm.usage = Some(Usage {
             prompt_tokens: 500,
@@ -340,7 +341,7 @@ mod tests {
         let trace = Trace { spans: vec![llm] };
         assert_eq!(
             trace.tree().noting(0, "wrong").to_string(),
-            "ask me (llm)  1.50 s · small · 512 tokens · replayed · ! the model refused   wrong"
+            "ask me (llm)  1.50 s · small · 512 tokens · $0.0123 · first item after 250 ms · replayed · ! the model refused   wrong"
         );
         assert_eq!(Trace::default().tree().to_string(), "");
     }
@@ -384,8 +385,8 @@ mod tests {
                 "… 398 more calls"
             ]
         );
-        let calls: usize = lines.iter().map(|line| line.calls).sum();
-        assert_eq!(calls, 1000);
+        let calls: usize = lines.iter().map(|line| line.spans.len()).sum();
+        assert_eq!(calls, 1000 - 564 - 398);
         // More that matters than there is room for.
         let all = trace.tree().marking(0..1000).at_most(10).lines();
         assert_eq!(all.len(), 10);
