@@ -82,6 +82,7 @@ impl Trace {
                 span.time_to_first
                     .map(|after| format!("first item after {}", took(after))),
                 span.replayed.then(|| "replayed".to_string()),
+                span.substituted.then(|| "substituted".to_string()),
             ];
             let (name, kind) = (cut(&span.name, 80), cut(span.kind.as_str(), 40));
             Node {
@@ -330,7 +331,7 @@ mod tests {
     #[test]
     fn a_line_says_what_is_known_of_the_call() {
         let mut llm = span("ask\nme", "llm", None);
-        (llm.duration, llm.replayed) = (1.5, true);
+        (llm.duration, llm.replayed, llm.substituted) = (1.5, true, true);
         (llm.cost, llm.time_to_first) = (Some(0.0123), Some(0.25));
         llm.model = Some("small".to_string());
         llm.usage = Some(Usage {
@@ -341,7 +342,7 @@ mod tests {
         let trace = Trace { spans: vec![llm] };
         assert_eq!(
             trace.tree().noting(0, "wrong").to_string(),
-            "ask me (llm)  1.50 s · small · 512 tokens · $0.0123 · first item after 250 ms · replayed · ! the model refused   wrong"
+            "ask me (llm)  1.50 s · small · 512 tokens · $0.0123 · first item after 250 ms · replayed · substituted · ! the model refused   wrong"
         );
         assert_eq!(Trace::default().tree().to_string(), "");
     }
