@@ -173,7 +173,7 @@ impl<'t> Calls<'t> {
 
     /// Those that the condition holds of.
     pub fn filter(self, keep: impl Fn(&Call<'t>) -> bool) -> Self {
-        self.narrowed("of the kind that is asked for", keep)
+        self.narrowed("that fit", keep)
     }
 
     /// As [`filter`](Self::filter), with words for the condition: they follow the calls' name in a reason.

@@ -188,7 +188,7 @@ impl Tree {
         if group.len() > 1 {
             text = format!("{text} × {}", group.len());
         }
-        if seconds > 0.0 {
+        if seconds >= 0.001 {
             let all = if group.len() > 1 { " in all" } else { "" };
             facts.push(took(seconds) + all);
         }
@@ -215,7 +215,7 @@ impl Tree {
     }
 }
 
-/// `250 ms` or `1.20 s`.
+/// `250 ms` or `1.20 s`; lines say nothing of what took less than a millisecond.
 pub(super) fn took(seconds: f64) -> String {
     match seconds {
         s if s >= 1.0 => format!("{s:.2} s"),
