@@ -34,9 +34,13 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     };
     let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
-    let substitute = code.substitute();
-    let replay = code.replay();
+    let (substitute, replay) = if signature.stream.is_some() {
+        (TokenStream::new(), TokenStream::new())
+    } else {
+        (code.substitute(), code.replay())
+    };
     let run = match signature.shape {
+        _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
         Shape::Sync => code.run_sync(&sig.output, &body),
         Shape::Async => code.run_async(&body),
         Shape::ImplFuture => code.run_impl_future(&body),
@@ -55,13 +59,13 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     }
 }
 
-struct Code<'a> {
-    p: TokenStream,
-    options: &'a Options,
-    signature: &'a Signature,
-    span: Ident,
-    output: Ident,
-    future: Ident,
+pub(super) struct Code<'a> {
+    pub(super) p: TokenStream,
+    pub(super) options: &'a Options,
+    pub(super) signature: &'a Signature,
+    pub(super) span: Ident,
+    pub(super) output: Ident,
+    pub(super) future: Ident,
 }
 
 impl Code<'_> {
@@ -94,7 +98,7 @@ impl Code<'_> {
         }
     }
 
-    fn replays(&self) -> bool {
+    pub(super) fn replays(&self) -> bool {
         self.options.replay
     }
 
@@ -183,23 +187,33 @@ impl Code<'_> {
             Treatment::Skip => quote!(#output.hide(#p::Value::Null)),
             Treatment::Redact => quote!(#output.hide(#p::redacted())),
         };
-        let ok = |ty: TokenStream| {
-            quote!(|value| {
-                #[allow(unused_imports)]
-                use #p::{OkViaNothing as _, OkViaSerde as _};
-                (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
-            })
-        };
         if !self.signature.fallible {
-            let ok = ok(quote!(#ty));
-            return quote!(#output.value(#ok));
+            let ok = self.made_ok(&quote!(#ty));
+            return quote!(#output.value(|value| #ok));
         }
-        let ok = ok(quote!(<#ty as #p::ResultParts>::Ok));
-        quote!(#output.result(#ok, |error, message| {
+        let ok = self.made_ok(&quote!(<#ty as #p::ResultParts>::Ok));
+        let error = self.made_error(ty);
+        quote!(#output.result(|value| #ok, |error, message| #error))
+    }
+
+    /// A value of this type made of `value`.
+    pub(super) fn made_ok(&self, ty: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{OkViaNothing as _, OkViaSerde as _};
+            (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
+        })
+    }
+
+    /// An error of this `Result` made of `error` and `message`.
+    pub(super) fn made_error(&self, ty: &Type) -> TokenStream {
+        let p = &self.p;
+        quote!({
             #[allow(unused_imports)]
             use #p::{FailViaFrom as _, FailViaNothing as _, FailViaSerde as _};
             (&&&#p::Made::<<#ty as #p::ResultParts>::Err>::NEW).__llmtest_fail(error, message)
-        }))
+        })
     }
 
     /// With `replay`: returns the recorded result, if there is one.
@@ -349,11 +363,7 @@ impl Code<'_> {
             return quote!(#record;);
         }
         let ok = record(quote!(#value));
-        let message = quote!({
-            #[allow(unused_imports)]
-            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
-            (&&&#p::Captured(#error)).__llmtest_message()
-        });
+        let message = self.message(&error);
         let failed = match self.signature.result {
             Treatment::Skip => quote!(#span.error("failed".into())),
             Treatment::Redact => quote!(#span.error("[redacted]".into())),
@@ -376,12 +386,22 @@ impl Code<'_> {
     }
 
     /// A value by the best trait it has: `Serialize`, else `Debug`, else the name of its type.
-    fn capture(&self, reference: &TokenStream) -> TokenStream {
+    pub(super) fn capture(&self, reference: &TokenStream) -> TokenStream {
         let p = &self.p;
         quote!({
             #[allow(unused_imports)]
             use #p::{ValueViaDebug as _, ValueViaName as _, ValueViaSerialize as _};
             (&&&#p::Captured(#reference)).__llmtest_value()
+        })
+    }
+
+    /// What an error says, by the best trait it has.
+    pub(super) fn message(&self, error: &Ident) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
+            (&&&#p::Captured(#error)).__llmtest_message()
         })
     }
 
@@ -398,7 +418,7 @@ impl Code<'_> {
 }
 
 /// The body as a closure that returns what the function declares, so that a body with `Err(x.into())` infers.
-fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
+pub(super) fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
     match declared {
         ReturnType::Default => quote!(move || #body),
         ReturnType::Type(arrow, ty) => {
@@ -413,7 +433,7 @@ fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
 }
 
 /// The body with its return type made known, which an `async` block has no syntax for.
-fn with_return_type(ty: &Type, body: &Group) -> Group {
+pub(super) fn with_return_type(ty: &Type, body: &Group) -> Group {
     let ty = without_impl(ty);
     if matches!(ty, Type::Infer(_)) || mentions_impl(&ty) {
         return body.clone();

@@ -5,6 +5,7 @@ mod hash;
 mod options;
 mod signature;
 mod source;
+mod stream;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod instead;
 mod open;
 mod replay;
 mod spawn;
+mod stream;
 mod substitute;
 mod substituted;
 
@@ -51,9 +52,15 @@ pub(crate) mod private {
         ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
         StageValue, exact, look_up,
     };
+    pub use super::stream::{
+        BoxedStream, ItemOf, ItemRef, ItemViaResult, ItemViaValue, Keep, RebuiltViaResult,
+        RebuiltViaValue, Recorded, RecordedItem, Seen, Source, Streamed, error_of, streamed,
+        streamed_boxed,
+    };
     pub use super::substituted::{
         FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
-        substituted,
+        substituted, unless_unmade,
     };
+    pub use futures_core::Stream;
     pub use serde_json::Value;
 }

@@ -1,5 +1,7 @@
 //! Results that a test puts in place of a stage's own.
 
+mod streams;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::error::Error;
