@@ -2,7 +2,7 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::spanned::Spanned as _;
+use syn::spanned::Spanned;
 use syn::{ReturnType, Type, TypeParamBound, parse_quote};
 
 use super::expand::{Code, closure, with_return_type};
@@ -221,6 +221,16 @@ impl Code<'_> {
         }
     }
 
+    /// The type of the items.
+    fn item(&self, stream: &Streams) -> TokenStream {
+        let p = &self.p;
+        let ty = &stream.ty;
+        stream
+            .item
+            .as_ref()
+            .map_or_else(|| quote!(<#ty as #p::Stream>::Item), |item| quote!(#item))
+    }
+
     /// The stream, or the error, of the substitute in `output`.
     fn made_stream(&self, stream: &Streams) -> TokenStream {
         let Self { p, output, .. } = self;
@@ -229,10 +239,7 @@ impl Code<'_> {
             let ty = ty.to_token_stream().to_string();
             return quote!(#output.unnamed(#ty));
         }
-        let item = match &stream.item {
-            Some(item) => quote!(#item),
-            None => quote!(<#ty as #p::Stream>::Item),
-        };
+        let item = self.item(stream);
         let rebuild = quote! {
             |recorded: #p::RecordedItem| {
                 #[allow(unused_imports)]
@@ -278,14 +285,11 @@ impl Code<'_> {
     fn found(&self, stream: &Streams) -> TokenStream {
         let Self { p, output, .. } = self;
         let ty = &stream.ty;
-        let item = match &stream.item {
-            Some(item) => quote!(#item),
-            None => quote!(<#ty as #p::Stream>::Item),
-        };
+        let item = self.item(stream);
         let at = stream
             .item
             .as_ref()
-            .map_or_else(|| ty.span(), |item| item.span());
+            .map_or_else(|| ty.span(), Spanned::span);
         // The call that asks for `Deserialize` is at the item's type.
         let read = quote_spanned!(at=> recorded.read(|error, message| {
             (&&&(&&of).__llmtest_error()).__llmtest_rebuild(error, message)

@@ -362,7 +362,7 @@ fn what_does_not_fit_says_where_and_what_to_do() {
 
 #[test]
 fn the_spans_of_a_case_that_cannot_go_on_say_why() {
-    let (_, case) = within(|| {
+    let ((), case) = within(|| {
         substitute("retrieve", 1);
         catch_unwind(|| answer("q")).unwrap_err();
     });
