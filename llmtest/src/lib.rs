@@ -23,6 +23,8 @@ mod runner;
 mod runtime;
 
 pub use llmtest_macros::observe;
+#[cfg(feature = "tracing-capture")]
+pub use observe::CaptureLayer;
 pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
 #[cfg(feature = "harness")]

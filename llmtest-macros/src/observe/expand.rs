@@ -249,9 +249,10 @@ impl Code<'_> {
             p, span, output, ..
         } = self;
         let body = closure(declared, body);
+        let failed = self.failed();
         let finish = self.finish();
         quote! {
-            let #output = #p::call_once(#span.as_ref(), #body);
+            let #output = #p::call_once(#span.as_ref(), move || #p::told(&__LLMTEST_META, #body, #failed));
             if let ::core::option::Option::Some(#span) = #span {
                 #finish
             }
@@ -262,10 +263,12 @@ impl Code<'_> {
     fn run_async(&self, body: &Group) -> TokenStream {
         let future = &self.future;
         let body = with_return_type(&self.signature.output, body);
+        let tell = self.tell();
         let finished = self.finish_future();
         // Pinned in place: passing the future on by value would double its size at every level of nesting.
         quote! {
             let #future = ::core::pin::pin!(async move #body);
+            #tell
             #finished
         }
     }
@@ -278,6 +281,7 @@ impl Code<'_> {
             future,
             ..
         } = self;
+        let tell = self.tell();
         let finished = self.finish_future();
         let made = self.made();
         quote! {
@@ -292,6 +296,7 @@ impl Code<'_> {
                     ::core::result::Result::Err(#output) => #made,
                     ::core::result::Result::Ok(#future) => {
                         let #future = ::core::pin::pin!(#future);
+                        #tell
                         #finished
                     }
                 }
@@ -308,17 +313,40 @@ impl Code<'_> {
             ..
         } = self;
         let body = closure(declared, body);
+        let tell = self.tell();
         let finish = self.finish();
         quote! {
             let #future = #p::call_once(#span.as_ref(), #body);
             match #span {
-                ::core::option::Option::None => #future,
+                ::core::option::Option::None if !#p::is_told() => #future,
+                ::core::option::Option::None => ::std::boxed::Box::pin({
+                    #tell
+                    #future
+                }),
                 ::core::option::Option::Some(#span) => ::std::boxed::Box::pin(async move {
+                    #tell
                     let #output = #span.within(#future).await;
                     #finish
                     #output
                 }),
             }
+        }
+    }
+
+    /// Makes the future one that the application's telemetry is told of.
+    fn tell(&self) -> TokenStream {
+        let Self { p, future, .. } = self;
+        let failed = self.failed();
+        quote!(let #future = #p::told_future(&__LLMTEST_META, #future, #failed);)
+    }
+
+    /// How telemetry sees whether a result is an error.
+    fn failed(&self) -> TokenStream {
+        let p = &self.p;
+        if self.signature.fallible {
+            quote!(#p::Fallible)
+        } else {
+            quote!(#p::Infallible)
         }
     }
 

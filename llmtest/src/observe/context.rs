@@ -69,6 +69,42 @@ impl Place {
     }
 }
 
+/// For spans of other crates, which are entered and left by calls.
+#[cfg(feature = "tracing-capture")]
+impl Place {
+    /// Where this thread was put.
+    pub(super) fn entered() -> Option<Self> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok()?
+    }
+
+    /// Puts this thread elsewhere, and says where it was.
+    pub(super) fn swap(place: Option<Self>) -> Option<Self> {
+        CURRENT.try_with(|current| current.replace(place)).ok()?
+    }
+
+    pub(super) fn is_case_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.case, &other.case)
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.is_case_of(other) && self.span == other.span
+    }
+
+    /// Whether this is in the other place of the same case, or that place itself.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let Some(outer) = other.span else { return true };
+        let spans = lock(&self.case.spans);
+        let mut span = self.span;
+        while let Some(index) = span {
+            if index == outer {
+                return true;
+            }
+            span = spans.list.get(index).and_then(|span| span.parent);
+        }
+        false
+    }
+}
+
 /// Leaves the case when dropped, for the one the thread was in before.
 #[must_use = "the case is left when this is dropped"]
 pub(crate) struct Guard {
@@ -179,6 +215,8 @@ pub(crate) struct RawSpan {
 impl CaseContext {
     /// Begins a case. Stages marked `replay` ask `stages`; without it they run.
     pub(crate) fn new(trial: u32, stages: Option<Arc<dyn Stages>>) -> Arc<Self> {
+        #[cfg(feature = "tracing-capture")]
+        super::bridge::attach();
         let case = Arc::new(Self {
             trial,
             started: Instant::now(),
@@ -286,6 +324,15 @@ impl CaseContext {
                 span.output = output;
                 span.error = error;
             }
+        });
+    }
+
+    /// Ends a span of which all else is known already.
+    #[cfg(feature = "tracing-capture")]
+    pub(super) fn end_span(&self, span: usize) {
+        let now = self.started.elapsed();
+        self.update(span, |span| {
+            span.end.get_or_insert(now);
         });
     }
 

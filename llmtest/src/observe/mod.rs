@@ -10,6 +10,7 @@
     expect(dead_code, unused_imports, reason = "the runner's side of the seam")
 )]
 
+mod bridge;
 mod capture;
 mod context;
 #[cfg(feature = "harness")]
@@ -28,6 +29,10 @@ mod substitute_tests;
 #[cfg(feature = "harness")]
 mod tests;
 
+#[cfg(feature = "tracing-capture")]
+pub use bridge::CaptureLayer;
+#[cfg(feature = "tracing-capture")]
+pub(crate) use bridge::trouble as tracing_trouble;
 pub(crate) use context::{
     CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
 };
@@ -43,6 +48,7 @@ pub(crate) use substitute::Substitute;
 
 /// Everything that the expansion of `#[observe]` names.
 pub(crate) mod private {
+    pub use super::bridge::{Fallible, Infallible, is_told, told, told_future};
     pub use super::capture::{
         Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
         ValueViaSerialize, redacted,

@@ -209,6 +209,7 @@ pub fn call_once<R>(span: Option<&Open>, body: impl FnOnce() -> R) -> R {
 /// # assert_eq!(complete("this"), "an answer to this");
 /// ```
 pub fn note_usage(prompt_tokens: u64, completion_tokens: u64) {
+    super::bridge::usage(prompt_tokens, completion_tokens);
     if listening()
         && let Some(Place {
             case,
