@@ -46,16 +46,16 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         Shape::ImplFuture => code.run_impl_future(&body),
         Shape::Boxed => code.run_boxed(&sig.output, &body),
     };
+    // With the user's braces, so that the lints on functions, as on dead code, still take it for the user's.
+    let mut block = Group::new(
+        Delimiter::Brace,
+        quote!(#meta #begin #substitute #replay #run),
+    );
+    block.set_span(body.span());
     quote! {
         #(#attrs)*
         #(#inner_attrs)*
-        #vis #sig {
-            #meta
-            #begin
-            #substitute
-            #replay
-            #run
-        }
+        #vis #sig #block
     }
 }
 

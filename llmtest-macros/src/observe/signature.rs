@@ -83,7 +83,12 @@ impl Signature {
         let (shape, output) = shape(sig.asyncness.is_some(), declared);
         let fallible = last_path_segment(&output).is_some_and(|segment| segment.ident == "Result");
         let stream = Streams::of(&output, fallible, options.stream);
-        if let (Some(join), None) = (&options.join, &stream) {
+        if options.stream && stream.is_none() {
+            problems.on(
+                &sig.output,
+                "`stream` finds no stream here: return one, or a `Result` that names it, or remove `stream`",
+            );
+        } else if let (Some(join), None) = (&options.join, &stream) {
             problems.on(
                 join,
                 "`join` makes one text of the items of a stream: add `stream`, or remove `join`",
