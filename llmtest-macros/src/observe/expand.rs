@@ -34,11 +34,10 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     };
     let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
-    let substitute = code.substitute();
-    let replay = if signature.stream.is_some() {
-        TokenStream::new()
+    let (substitute, replay) = if signature.stream.is_some() {
+        (TokenStream::new(), TokenStream::new())
     } else {
-        code.replay()
+        (code.substitute(), code.replay())
     };
     let run = match signature.shape {
         _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
@@ -188,23 +187,33 @@ impl Code<'_> {
             Treatment::Skip => quote!(#output.hide(#p::Value::Null)),
             Treatment::Redact => quote!(#output.hide(#p::redacted())),
         };
-        let ok = |ty: TokenStream| {
-            quote!(|value| {
-                #[allow(unused_imports)]
-                use #p::{OkViaNothing as _, OkViaSerde as _};
-                (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
-            })
-        };
         if !self.signature.fallible {
-            let ok = ok(quote!(#ty));
-            return quote!(#output.value(#ok));
+            let ok = self.made_ok(&quote!(#ty));
+            return quote!(#output.value(|value| #ok));
         }
-        let ok = ok(quote!(<#ty as #p::ResultParts>::Ok));
-        quote!(#output.result(#ok, |error, message| {
+        let ok = self.made_ok(&quote!(<#ty as #p::ResultParts>::Ok));
+        let error = self.made_error(ty);
+        quote!(#output.result(|value| #ok, |error, message| #error))
+    }
+
+    /// A value of this type made of `value`.
+    pub(super) fn made_ok(&self, ty: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{OkViaNothing as _, OkViaSerde as _};
+            (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
+        })
+    }
+
+    /// An error of this `Result` made of `error` and `message`.
+    pub(super) fn made_error(&self, ty: &Type) -> TokenStream {
+        let p = &self.p;
+        quote!({
             #[allow(unused_imports)]
             use #p::{FailViaFrom as _, FailViaNothing as _, FailViaSerde as _};
             (&&&#p::Made::<<#ty as #p::ResultParts>::Err>::NEW).__llmtest_fail(error, message)
-        }))
+        })
     }
 
     /// With `replay`: returns the recorded result, if there is one.

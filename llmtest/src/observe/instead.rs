@@ -20,8 +20,8 @@ use crate::config::nearest;
 /// gets the same value, a later substitute of the same stage replaces an earlier one, and a substitute goes before a
 /// recording. Only this run of this test sees it, whatever else runs at the same time.
 ///
-/// `value` is what the function returns as JSON has it; of a `Result`, what is in `Ok`. That type must be
-/// `serde::Deserialize`. A value that is none, a type that cannot be deserialized, and a stage that is never called make
+/// `value` is what the function returns as JSON has it; of a `Result`, what is in `Ok`; of a stream, an array of its
+/// items. The type of the result or of the items must be `serde::Deserialize`. A value that is none, a type that cannot be deserialized, and a stage that is never called make
 /// the case Errored.
 ///
 /// ```

@@ -65,7 +65,7 @@ pub(crate) mod private {
     };
     pub use super::substituted::{
         FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
-        substituted,
+        substituted, unless_unmade,
     };
     pub use futures_core::Stream;
     pub use serde_json::Value;

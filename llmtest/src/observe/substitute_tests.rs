@@ -1,5 +1,7 @@
 //! Results that a test puts in place of a stage's own.
 
+mod streams;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::error::Error;
@@ -360,7 +362,7 @@ fn what_does_not_fit_says_where_and_what_to_do() {
 
 #[test]
 fn the_spans_of_a_case_that_cannot_go_on_say_why() {
-    let (_, case) = within(|| {
+    let ((), case) = within(|| {
         substitute("retrieve", 1);
         catch_unwind(|| answer("q")).unwrap_err();
     });

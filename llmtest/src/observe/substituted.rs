@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::context::CaseContext;
 use super::open::{Meta, Open};
 use super::replay::ReplayedError;
+use super::stream::{Recorded, RecordedItem, Source};
 use super::substitute::{Next, Outcome};
 
 /// A call that a test has substituted, before its body runs. If it is none, the span stays where it is.
@@ -35,22 +36,33 @@ fn look_up(meta: &'static Meta, span: &mut Option<Open>) -> Option<Substituted> 
         Next::Make(make) => Outcome::Ok(make(&arguments)?),
     };
     Some(Substituted {
-        meta,
+        asked: Asked { meta, at: asked },
         open: span.take()?,
         outcome,
-        asked,
         shown: None,
     })
 }
 
 /// What stands for the result of a call.
 pub struct Substituted {
-    meta: &'static Meta,
+    asked: Asked,
     open: Open,
     outcome: Outcome,
-    asked: Option<&'static Location<'static>>,
     shown: Option<Value>,
 }
+
+/// Which function is substituted, and where the test says so.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    meta: &'static Meta,
+    at: Option<&'static Location<'static>>,
+}
+
+/// The error of a span whose substitute does not fit.
+pub(super) const NOT_SUBSTITUTED: &str = "not substituted";
+
+/// What a type that cannot be made calls for.
+const DERIVE: &str = "in a generic function, bound the type by `serde::de::DeserializeOwned`";
 
 impl Substituted {
     /// Records this in place of the result.
@@ -63,10 +75,7 @@ impl Substituted {
     pub fn value<T>(self, rebuild: impl FnOnce(Value) -> Option<Result<T, String>>) -> T {
         match self.outcome {
             Outcome::Ok(_) => self.ok(rebuild),
-            Outcome::Error(_) => {
-                let why = "an error cannot stand for its result: it returns no `Result`";
-                self.refuse(&format!("{why}\nhint: substitute a value"))
-            }
+            Outcome::Error(_) => self.no_error(),
         }
     }
 
@@ -127,31 +136,69 @@ impl Substituted {
             )),
             None => self.refuse(&format!(
                 "its result `{ty}` cannot be made from JSON\n\
-                 hint: derive `serde::Deserialize` for `{ty}`; in a generic function, bound the type by `serde::de::DeserializeOwned`"
+                 hint: derive `serde::Deserialize` for `{ty}`; {DERIVE}"
             )),
         }
     }
 
     fn close(&mut self, output: Value, error: Option<String>) {
+        self.mark();
+        self.open.close(output, error);
+    }
+
+    fn mark(&self) {
         if let Some(span) = self.open.place.span {
             let case = &self.open.place.case;
             case.update(span, |span| span.substituted = true);
         }
-        self.open.close(output, error);
+    }
+
+    /// The result of a function that returns a stream. Its items come later, so the span stays open.
+    pub fn stream<S, I>(self, rebuild: fn(RecordedItem) -> Result<I, String>) -> Source<S, I> {
+        if matches!(self.outcome, Outcome::Error(_)) {
+            self.no_error();
+        }
+        self.mark();
+        let (Outcome::Ok(items) | Outcome::Error(items)) = self.outcome;
+        Source::Recorded(Recorded::given(self.open, items, self.asked, rebuild))
+    }
+
+    /// The result of a function that returns a `Result` of a stream.
+    pub fn stream_result<S, I, E>(
+        self,
+        rebuild: fn(RecordedItem) -> Result<I, String>,
+        error: impl FnOnce(Value, &str) -> Option<Result<E, String>>,
+    ) -> Result<Source<S, I>, E> {
+        if matches!(self.outcome, Outcome::Ok(_)) {
+            return Ok(self.stream(rebuild));
+        }
+        self.result::<Source<S, I>, E>(|_| None, error)
+    }
+
+    fn no_error(self) -> ! {
+        let why = "an error cannot stand for its result: it returns no `Result`";
+        self.refuse(&format!("{why}\nhint: substitute a value"))
     }
 
     /// The case cannot go on: nothing stands for the result, and to run the body is not what the test asked for.
     fn refuse(mut self, why: &str) -> ! {
+        self.open
+            .close(Value::Null, Some(NOT_SUBSTITUTED.to_string()));
+        self.asked.refuse(self.open, why)
+    }
+}
+
+impl Asked {
+    /// Ends the case.
+    pub(super) fn refuse(self, open: Open, why: &str) -> ! {
         let Meta {
             name, file, line, ..
         } = self.meta;
         let asked = self
-            .asked
+            .at
             .map_or_else(String::new, |asked| format!(" as asked for at {asked}"));
         let message = format!("`{name}` ({file}:{line}) cannot be substituted{asked}: {why}");
-        self.open
-            .close(Value::Null, Some("not substituted".to_string()));
-        let case = &self.open.place.case;
+        let case = &open.place.case;
         case.note_failure(message, "stopped by a substitute that does not fit");
         resume_unwind(Box::new(UnfitSubstitute))
     }
@@ -201,6 +248,17 @@ impl<T> OkViaNothing for Made<'_, T> {
     fn __llmtest_ok(&self, _: Value) -> Option<Result<T, String>> {
         None
     }
+}
+
+/// An item, or why there is none.
+pub fn unless_unmade<T>(made: Option<Result<T, String>>) -> Result<T, String> {
+    made.unwrap_or_else(|| {
+        let ty = type_name::<T>();
+        Err(format!(
+            "`{ty}` cannot be made from JSON\n\
+             hint: derive `serde::Deserialize` for `{ty}`; {DERIVE}"
+        ))
+    })
 }
 
 /// Errors that can be made of a message.
