@@ -1,0 +1,5 @@
+//! Traces out and in: OpenTelemetry's JSON, observations of Langfuse, span trees of DeepEval.
+
+pub mod export;
+pub mod import;
+mod names;
