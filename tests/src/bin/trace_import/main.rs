@@ -58,7 +58,11 @@ fn run(dir: &Path, check_table: bool) -> Result<Tally, String> {
         line: Tally::default(),
     };
     println!("| trace | equal | failed | named |\n|---|---|---|---|");
-    langfuse::run(&text(dir, "traces.jsonl")?, &text(dir, "chatml_normalised.jsonl")?, &mut report)?;
+    langfuse::run(
+        &text(dir, "traces.jsonl")?,
+        &text(dir, "chatml_normalised.jsonl")?,
+        &mut report,
+    )?;
     deepeval::run(&text(dir, "span_trees_deepeval.jsonl")?, &mut report)?;
     if check_table {
         for row in report.rows.unused() {
@@ -77,7 +81,8 @@ fn text(dir: &Path, file: &str) -> Result<String, String> {
 /// The lines of a file of JSON Lines.
 fn lines(text: &str) -> Result<Vec<Value>, String> {
     let read = text.lines().map(serde_json::from_str);
-    read.collect::<Result<_, _>>().map_err(|error: serde_json::Error| error.to_string())
+    read.collect::<Result<_, _>>()
+        .map_err(|error: serde_json::Error| error.to_string())
 }
 
 /// Counts what is as it should be.
@@ -102,26 +107,42 @@ impl Report {
 
     /// Ends the line of a trace.
     fn line(&mut self, trace: &str) {
-        let Tally { passed, failed, skipped } = std::mem::take(&mut self.line);
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = std::mem::take(&mut self.line);
         println!("| {trace} | {passed} | {failed} | {skipped} |");
-        self.tally += Tally { passed, failed, skipped };
+        self.tally += Tally {
+            passed,
+            failed,
+            skipped,
+        };
     }
 
     /// The same spans come back out of an export.
     fn round_trip(&mut self, trace: &str, imported: &ImportedTrace) {
         let spans = &imported.trace.spans;
         let back = exported_and_back(imported);
-        self.check(trace, "round trip", back.as_ref().is_ok_and(|back| same_spans(&back.trace.spans, spans)), || match &back {
-            Ok(back) => format!("{:?}\nis not\n{:?}", back.trace.spans, spans),
-            Err(error) => error.clone(),
-        });
+        self.check(
+            trace,
+            "round trip",
+            back.as_ref()
+                .is_ok_and(|back| same_spans(&back.trace.spans, spans)),
+            || match &back {
+                Ok(back) => format!("{:?}\nis not\n{:?}", back.trace.spans, spans),
+                Err(error) => error.clone(),
+            },
+        );
     }
 
     /// Every parent stands before its children.
     fn order(&mut self, trace: &str, imported: &ImportedTrace) {
         let mut spans = imported.trace.spans.iter().enumerate();
         let holds = spans.all(|(at, span)| span.parent.is_none_or(|parent| parent < at));
-        self.check(trace, "order", holds, || "a child stands before its parent".to_string());
+        self.check(trace, "order", holds, || {
+            "a child stands before its parent".to_string()
+        });
     }
 }
 
@@ -146,5 +167,9 @@ fn exported_and_back(imported: &ImportedTrace) -> Result<ImportedTrace, String> 
     let report = RunReport::from_json(&report.to_string()).map_err(|error| error.to_string())?;
     let sent = export::otlp_json(&report).to_string();
     let mut back = import::otlp_json(&sent).map_err(|error| error.to_string())?;
-    if back.len() == 1 { Ok(back.remove(0)) } else { Err(format!("{} traces came back", back.len())) }
+    if back.len() == 1 {
+        Ok(back.remove(0))
+    } else {
+        Err(format!("{} traces came back", back.len()))
+    }
 }

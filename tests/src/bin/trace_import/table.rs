@@ -13,12 +13,17 @@ pub(crate) fn rows() -> Result<Rows, String> {
     for line in TABLE.lines().filter(|line| line.starts_with('|')).skip(2) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [trace, what, reason] = cells.as_slice() else {
-            return Err(format!("the table has a row that is not `| trace | what | reason |`: {line}"));
+            return Err(format!(
+                "the table has a row that is not `| trace | what | reason |`: {line}"
+            ));
         };
         if reason.is_empty() {
             return Err(format!("the table has a row without a reason: {line}"));
         }
-        if rows.insert((trace.to_string(), what.to_string()), false).is_some() {
+        if rows
+            .insert((trace.to_string(), what.to_string()), false)
+            .is_some()
+        {
             return Err(format!("the table has two rows of `{trace}` {what}"));
         }
     }
@@ -35,6 +40,8 @@ impl Rows {
     /// The rows that no difference needed.
     pub(crate) fn unused(&self) -> Vec<String> {
         let unused = self.0.iter().filter(|(_, used)| !**used);
-        unused.map(|((trace, what), _)| format!("`{trace}` {what}")).collect()
+        unused
+            .map(|((trace, what), _)| format!("`{trace}` {what}"))
+            .collect()
     }
 }
