@@ -7,7 +7,7 @@ use llmtest_metrics::{Span, SpanKind};
 use serde_json::{Map, Value, json};
 
 /// How many spans go into one request; a receiver refuses what is too large.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// The whole run as one `ExportTraceServiceRequest` in JSON: a trace for every trial of every case, whose root is the test
 /// and whose other spans are the observed calls, with their scores as events `gen_ai.evaluation.result`.
@@ -30,59 +30,36 @@ const BATCH: usize = 256;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn otlp_json(report: &RunReport) -> Value {
-    request(report, traces(report).flatten().collect())
+    let (run, tests) = (&report.run, report.tests.iter());
+    let spans = tests.flat_map(|test| case_spans(&run.id, test)).collect();
+    request(&run.id, &run.llmtest, spans)
 }
 
-/// The run in requests of a bounded size; a trace may go on in the next one.
-pub(crate) fn requests(report: &RunReport) -> impl Iterator<Item = Value> + '_ {
-    let mut spans = traces(report).flatten().peekable();
-    std::iter::from_fn(move || {
-        spans.peek()?;
-        Some(request(report, spans.by_ref().take(BATCH).collect()))
-    })
+/// The spans of one case: all of its trials.
+pub(super) fn case_spans(run: &str, test: &TestRecord) -> Vec<Value> {
+    let trials = test.trials.iter().enumerate();
+    trials
+        .flat_map(|(number, trial)| trace(run, test, number, trial))
+        .collect()
 }
 
-fn request(report: &RunReport, spans: Vec<Value>) -> Value {
+pub(super) fn request(run: &str, version: &str, spans: Vec<Value>) -> Value {
     let mut about = Attributes::default();
     about.text("service.name", "llmtest");
-    about.text("service.version", &report.run.llmtest);
-    about.text("llmtest.run.id", &report.run.id);
+    about.text("service.version", version);
+    about.text("llmtest.run.id", run);
     json!({"resourceSpans": [{
         "resource": {"attributes": about.0},
-        "scopeSpans": [{"scope": {"name": "llmtest", "version": report.run.llmtest}, "spans": spans}],
+        "scopeSpans": [{"scope": {"name": "llmtest", "version": version}, "spans": spans}],
     }]})
 }
 
-fn traces(report: &RunReport) -> impl Iterator<Item = Vec<Value>> + '_ {
-    report
-        .tests
-        .iter()
-        .flatten_trials()
-        .map(|(test, number, trial)| trace(report, test, number, trial))
-}
-
-/// Every trial with its test and number.
-trait FlattenTrials<'a> {
-    fn flatten_trials(self) -> impl Iterator<Item = (&'a TestRecord, usize, &'a TrialRecord)>;
-}
-
-impl<'a, I: Iterator<Item = &'a TestRecord>> FlattenTrials<'a> for I {
-    fn flatten_trials(self) -> impl Iterator<Item = (&'a TestRecord, usize, &'a TrialRecord)> {
-        self.flat_map(|test| {
-            test.trials
-                .iter()
-                .enumerate()
-                .map(move |(number, trial)| (test, number, trial))
-        })
-    }
-}
-
 /// One trial: the test's span, then the observed calls.
-fn trace(report: &RunReport, test: &TestRecord, number: usize, trial: &TrialRecord) -> Vec<Value> {
+fn trace(run: &str, test: &TestRecord, number: usize, trial: &TrialRecord) -> Vec<Value> {
     let (trial_number, attempt) = (number.to_string(), test.attempt.to_string());
     let row = test.row.as_deref();
     let parts = [
-        report.run.id.as_str(),
+        run,
         &test.binary,
         &test.test,
         row.unwrap_or_default(),
@@ -120,7 +97,7 @@ fn trace(report: &RunReport, test: &TestRecord, number: usize, trial: &TrialReco
     let mut root = common(0, &test.name());
     root["startTimeUnixNano"] = began.to_string().into();
     root["endTimeUnixNano"] = ended.to_string().into();
-    root["attributes"] = test_attributes(report, test, number, trial).0.into();
+    root["attributes"] = test_attributes(run, test, number, trial).0.into();
     root["events"] = evaluations(None, ended).into();
     root["status"] = match trial.outcome {
         Outcome::Errored => {
@@ -152,12 +129,7 @@ fn trace(report: &RunReport, test: &TestRecord, number: usize, trial: &TrialReco
     all
 }
 
-fn test_attributes(
-    report: &RunReport,
-    test: &TestRecord,
-    number: usize,
-    trial: &TrialRecord,
-) -> Attributes {
+fn test_attributes(run: &str, test: &TestRecord, number: usize, trial: &TrialRecord) -> Attributes {
     let mut all = Attributes::default();
     all.text(own::TEST, &test.test);
     if let Some(row) = &test.row {
@@ -168,7 +140,7 @@ fn test_attributes(
     all.text("llmtest.test.binary", &test.binary);
     all.text(names::OPENINFERENCE_KIND, "CHAIN");
     all.text("langfuse.trace.name", &test.name());
-    all.text("session.id", &report.run.id);
+    all.text("session.id", run);
     if let Some(case) = trial.cases.first() {
         let text = |key: &str| case[key].as_str().filter(|text| !text.is_empty());
         for (key, mime, value) in [

@@ -3,3 +3,8 @@
 pub mod export;
 pub mod import;
 mod names;
+#[cfg(feature = "otlp")]
+mod send;
+mod sink;
+
+pub(crate) use sink::Sink;
