@@ -150,6 +150,9 @@ pub struct TrialRecord {
     /// Observed calls that may replay: how many did, and how many there were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stages: (u32, u32),
+    /// When it began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
+    #[serde(default)]
+    pub started: u64,
     /// Seconds of the body.
     pub duration: f64,
 }
