@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::limits::{LEAST, Limits, cut};
 use super::replay::Stages;
 use super::substitute::{Substitute, Substitutes};
 
@@ -17,7 +19,7 @@ static ADOPT: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
 static CASES: AtomicUsize = AtomicUsize::new(0);
 static FIRST_CASE: OnceLock<Weak<CaseContext>> = OnceLock::new();
-static UNATTRIBUTED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+static UNATTRIBUTED: Mutex<BTreeMap<Lost, usize>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     static CURRENT: RefCell<Option<Place>> = const { RefCell::new(None) };
@@ -107,19 +109,30 @@ pub(super) fn at<F: Future>(place: Place, future: F) -> impl Future<Output = F::
     })
 }
 
-/// Spans of no case, by name, with how often each was seen: work that was spawned without [`carry`](super::carry).
-pub(crate) fn unattributed() -> Vec<(String, usize)> {
+/// Calls of an observed function that no case could have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lost {
+    pub(crate) name: String,
+    /// File and line of the function, where they are known.
+    pub(crate) place: Option<(&'static str, u32)>,
+    /// Whether it was called in a case that had ended already, and not outside of all.
+    pub(crate) late: bool,
+}
+
+/// Calls of no case, with how often each was seen: work that was spawned without [`carry`](super::carry), or not awaited.
+pub(crate) fn unattributed() -> Vec<(Lost, usize)> {
     lock(&UNATTRIBUTED).clone().into_iter().collect()
 }
 
-pub(super) fn count_unattributed(name: &str) {
-    *lock(&UNATTRIBUTED).entry(name.to_string()).or_default() += 1;
+pub(super) fn count_unattributed(lost: Lost) {
+    *lock(&UNATTRIBUTED).entry(lost).or_default() += 1;
 }
 
 /// What the runner knows of one run of one test body while it runs.
 pub(crate) struct CaseContext {
     trial: u32,
     started: Instant,
+    limits: Limits,
     stages: Option<Arc<dyn Stages>>,
     spans: Mutex<Spans>,
     substitutes: Mutex<Substitutes>,
@@ -135,11 +148,37 @@ struct ReplayState {
     replayed: u32,
 }
 
+/// What the notes on cut values begin with.
+const ARGUMENT: &str = "the argument";
+const RESULT: &str = "the result";
+
 /// The spans of a case, until it is finished.
 #[derive(Default)]
 struct Spans {
     list: Vec<RawSpan>,
     finished: bool,
+    /// How large the values are that were kept.
+    kept: usize,
+}
+
+impl Spans {
+    /// Cuts a value that is too large to keep, and notes it.
+    fn keep(
+        &mut self,
+        limits: Limits,
+        what: fmt::Arguments<'_>,
+        value: &mut Value,
+        notes: &mut Vec<String>,
+    ) {
+        let limit = limits
+            .value
+            .min(limits.case.saturating_sub(self.kept).max(LEAST));
+        let (size, after) = cut(value, limit);
+        self.kept += after.unwrap_or(size);
+        if let Some(after) = after {
+            notes.push(format!("{what} was cut to {after} of {size} bytes"));
+        }
+    }
 }
 
 /// A span: while it is open, and as the runner gets it.
@@ -149,9 +188,15 @@ pub(crate) struct RawSpan {
     pub(crate) kind: Cow<'static, str>,
     /// The index, in the same list, of the span that was innermost when this one opened.
     pub(crate) parent: Option<usize>,
+    /// File and line of the function.
+    pub(crate) place: Option<(&'static str, u32)>,
     /// The arguments.
     pub(crate) input: Map<String, Value>,
+    /// Whether the application replaced the arguments.
+    pub(crate) own_input: bool,
     pub(crate) output: Value,
+    /// Whether the application replaced the result.
+    pub(crate) own_output: bool,
     /// Since the case began.
     pub(crate) start: Duration,
     /// Since the case began; none while it is open.
@@ -174,9 +219,19 @@ pub(crate) struct RawSpan {
 impl CaseContext {
     /// Begins a case. Stages marked `replay` ask `stages`; without it they run.
     pub(crate) fn new(trial: u32, stages: Option<Arc<dyn Stages>>) -> Arc<Self> {
+        Self::limited(trial, stages, Limits::default())
+    }
+
+    /// Begins a case that keeps so much.
+    pub(crate) fn limited(
+        trial: u32,
+        stages: Option<Arc<dyn Stages>>,
+        limits: Limits,
+    ) -> Arc<Self> {
         let case = Arc::new(Self {
             trial,
             started: Instant::now(),
+            limits,
             stages,
             spans: Mutex::default(),
             substitutes: Mutex::default(),
@@ -246,28 +301,179 @@ impl CaseContext {
     }
 
     /// Opens a span; `start` is set here. None if the case has ended.
-    pub(super) fn open_span(&self, span: RawSpan) -> Option<usize> {
-        let start = self.started.elapsed();
+    pub(super) fn open_span(&self, mut span: RawSpan) -> Option<usize> {
+        span.start = self.started.elapsed();
         let mut spans = lock(&self.spans);
         if spans.finished {
             drop(spans);
-            count_unattributed(&span.name);
+            count_unattributed(Lost {
+                name: span.name.into_owned(),
+                place: span.place,
+                late: true,
+            });
             return None;
         }
-        spans.list.push(RawSpan { start, ..span });
+        for (name, value) in &mut span.input {
+            spans.keep(
+                self.limits,
+                format_args!("{ARGUMENT} `{name}`"),
+                value,
+                &mut span.notes,
+            );
+        }
+        spans.list.push(span);
         Some(spans.list.len() - 1)
     }
 
     /// Closes a span. What was said about it first stands: a stage without a recording also unwinds.
     pub(super) fn close_span(&self, span: usize, output: Value, error: Option<String>) {
         let now = self.started.elapsed();
-        self.update(span, |span| {
-            if span.end.is_none() {
-                span.end = Some(now);
+        self.say(span, |spans, limits, span| {
+            if span.end.is_some() {
+                return;
+            }
+            span.end = Some(now);
+            span.error = error;
+            if !span.own_output {
                 span.output = output;
-                span.error = error;
+                spans.keep(
+                    limits,
+                    format_args!("{RESULT}"),
+                    &mut span.output,
+                    &mut span.notes,
+                );
             }
         });
+    }
+
+    /// What the application says in the place of the arguments.
+    pub(super) fn set_input(&self, span: usize, mut input: Map<String, Value>) {
+        self.say(span, |spans, limits, span| {
+            span.notes.retain(|note| !note.starts_with(ARGUMENT));
+            for (name, value) in &mut input {
+                spans.keep(
+                    limits,
+                    format_args!("{ARGUMENT} `{name}`"),
+                    value,
+                    &mut span.notes,
+                );
+            }
+            (span.input, span.own_input) = (input, true);
+        });
+    }
+
+    /// What the application says in the place of the result.
+    pub(super) fn set_output(&self, span: usize, mut output: Value) {
+        self.say(span, |spans, limits, span| {
+            span.notes.retain(|note| !note.starts_with(RESULT));
+            spans.keep(
+                limits,
+                format_args!("{RESULT}"),
+                &mut output,
+                &mut span.notes,
+            );
+            (span.output, span.own_output) = (output, true);
+        });
+    }
+
+    pub(super) fn add_retrieved(&self, span: usize, passages: Vec<Value>) {
+        self.say(span, |spans, limits, span| {
+            for mut passage in passages {
+                let what = format_args!("passage {}", span.retrieved.len() + 1);
+                spans.keep(limits, what, &mut passage, &mut span.notes);
+                span.retrieved.push(passage);
+            }
+        });
+    }
+
+    pub(super) fn add_metadata(&self, span: usize, name: String, mut value: Value) {
+        self.say(span, |spans, limits, span| {
+            let what = format_args!("the metadata `{name}`");
+            spans.keep(limits, what, &mut value, &mut span.notes);
+            span.metadata.insert(name, value);
+        });
+    }
+
+    /// What the application said of a span, to be recorded with the result of a stage: null for nothing. Tokens and
+    /// dollars are summed with those of the calls below, which a replayed stage does not make.
+    pub(super) fn said(&self, of: usize) -> Value {
+        let spans = lock(&self.spans);
+        let Some(span) = spans.list.get(of) else {
+            return Value::Null;
+        };
+        let mut said = Map::new();
+        let mut say = |name: &str, value: Option<Value>| {
+            said.extend(value.map(|value| (name.to_string(), value)));
+        };
+        let (mut usage, mut cost) = (None, None);
+        let mut within = vec![false; spans.list.len()];
+        for (at, below) in spans.list.iter().enumerate().skip(of) {
+            // A parent opens before its children.
+            within[at] = at == of || below.parent.is_some_and(|parent| within[parent]);
+            if within[at] {
+                add_usage(&mut usage, below.usage);
+                if let Some(own) = below.cost {
+                    *cost.get_or_insert(0.0) += own;
+                }
+            }
+        }
+        say("usage", usage.map(|(read, written)| json!([read, written])));
+        say("cost", cost.map(Value::from));
+        say("model", span.model.clone().map(Value::from));
+        let retrieved = Some(&span.retrieved).filter(|passages| !passages.is_empty());
+        say("retrieved", retrieved.map(|passages| json!(passages)));
+        let metadata = Some(&span.metadata).filter(|metadata| !metadata.is_empty());
+        say("metadata", metadata.map(|metadata| json!(metadata)));
+        say("input", span.own_input.then(|| json!(span.input)));
+        say("output", span.own_output.then(|| span.output.clone()));
+        if said.is_empty() {
+            return Value::Null;
+        }
+        said.into()
+    }
+
+    /// Says again what was recorded.
+    pub(super) fn say_again(&self, span: usize, said: Value) {
+        let Value::Object(mut said) = said else {
+            return;
+        };
+        let mut take = |name| said.remove(name).unwrap_or_default();
+        if let (Some(read), Some(written)) = {
+            let usage = take("usage");
+            (usage[0].as_u64(), usage[1].as_u64())
+        } {
+            self.add_usage(span, read, written);
+        }
+        let (cost, model) = (take("cost").as_f64(), take("model"));
+        self.update(span, |span| {
+            span.cost = cost;
+            span.model = model.as_str().map(str::to_string);
+        });
+        if let Value::Array(passages) = take("retrieved") {
+            self.add_retrieved(span, passages);
+        }
+        if let Value::Object(metadata) = take("metadata") {
+            for (name, value) in metadata {
+                self.add_metadata(span, name, value);
+            }
+        }
+        if let Value::Object(input) = take("input") {
+            self.set_input(span, input);
+        }
+        if let Some(output) = said.remove("output") {
+            self.set_output(span, output);
+        }
+    }
+
+    /// Changes a span by what can be too large.
+    fn say(&self, span: usize, say: impl FnOnce(&mut Spans, Limits, &mut RawSpan)) {
+        let mut spans = lock(&self.spans);
+        let Some(slot) = spans.list.get_mut(span) else {
+            return;
+        };
+        let mut span_taken = std::mem::take(slot);
+        say(&mut spans, self.limits, &mut span_taken);
+        spans.list[span] = span_taken;
     }
 
     /// Changes a span of a case that has not ended.
@@ -284,14 +490,20 @@ impl CaseContext {
 
     pub(super) fn add_usage(&self, span: usize, prompt: u64, completion: u64) {
         self.update(span, |span| {
-            let usage = span.usage.get_or_insert((0, 0));
-            usage.0 = usage.0.saturating_add(prompt);
-            usage.1 = usage.1.saturating_add(completion);
+            add_usage(&mut span.usage, Some((prompt, completion)));
         });
     }
 
     /// Replaces what a stage returns, for the rest of the case.
     pub(crate) fn substitute(&self, stage: String, substitute: Substitute) {
         lock(&self.substitutes).set(stage, substitute);
+    }
+}
+
+fn add_usage(sum: &mut Option<(u64, u64)>, more: Option<(u64, u64)>) {
+    if let Some((prompt, completion)) = more {
+        let sum = sum.get_or_insert((0, 0));
+        sum.0 = sum.0.saturating_add(prompt);
+        sum.1 = sum.1.saturating_add(completion);
     }
 }

@@ -8,7 +8,7 @@ use std::thread::panicking;
 use serde_json::{Map, Value};
 
 use super::capture::redacted;
-use super::context::{Guard, Place, RawSpan, count_unattributed, listening};
+use super::context::{Guard, Lost, Place, RawSpan, count_unattributed, listening};
 use super::replay::Stage;
 
 /// What is known of an observed function when it is compiled.
@@ -52,7 +52,11 @@ impl Pending {
     #[inline(never)]
     fn new(meta: &'static Meta) -> Option<Self> {
         let Some(place) = Place::current() else {
-            count_unattributed(meta.name);
+            count_unattributed(Lost {
+                name: meta.name.to_string(),
+                place: Some((meta.file, meta.line)),
+                late: false,
+            });
             return None;
         };
         Some(Self {
@@ -90,6 +94,7 @@ impl Pending {
             name: Cow::Borrowed(meta.name),
             kind: Cow::Borrowed(meta.kind),
             parent,
+            place: Some((meta.file, meta.line)),
             input,
             ..RawSpan::default()
         });
@@ -121,7 +126,7 @@ impl Open {
     /// Closes the span with a result.
     pub fn output(mut self, value: Value) {
         if let Some(stage) = &self.stage {
-            stage.store_output(&self.place.case, &value);
+            stage.store_output(&self.place, &value);
         }
         self.close(value, None);
     }
@@ -134,7 +139,7 @@ impl Open {
     /// Closes a replayable span with an error, and what to rebuild the error from.
     pub fn error_of_stage(mut self, message: String, recorded: Option<Value>) {
         if let (Some(stage), Some(error)) = (&self.stage, recorded) {
-            stage.store_error(&self.place.case, error, &message);
+            stage.store_error(&self.place, error, &message);
         }
         self.close(Value::Null, Some(message));
     }
@@ -195,7 +200,8 @@ pub fn call_once<R>(span: Option<&Open>, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// Adds the tokens of a model call to the innermost observed function that is running.
+/// Adds the tokens of a model call to the innermost observed function that is running: the short form of
+/// [`record`](crate::observe::record).
 ///
 /// ```
 /// #[llmtest::observe(llm)]

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::capture::{redacted, to_json};
-use super::context::CaseContext;
+use super::context::Place;
 use super::open::{Open, Pending};
 
 /// Where recorded results are.
 pub(crate) trait Stages: Send + Sync {
     fn look_up(&self, request: &StageRequest) -> StageAnswer;
-    /// Keeps `{"ok": …}` or `{"error": …, "message": …}`.
+    /// Keeps `{"ok": …}` or `{"error": …, "message": …}`, with what the application said of the call under `said`.
     fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String>;
 }
 
@@ -133,21 +133,25 @@ impl Pending {
 }
 
 impl Stage {
-    pub(super) fn store_output(&self, case: &CaseContext, value: &Value) {
+    pub(super) fn store_output(&self, place: &Place, value: &Value) {
         if self.record {
-            self.store(case, &json!({ "ok": value }));
+            self.store(place, json!({ "ok": value }));
         }
     }
 
-    pub(super) fn store_error(&self, case: &CaseContext, error: Value, message: &str) {
+    pub(super) fn store_error(&self, place: &Place, error: Value, message: &str) {
         if self.record {
-            self.store(case, &json!({ "error": error, "message": message }));
+            self.store(place, json!({ "error": error, "message": message }));
         }
     }
 
-    fn store(&self, case: &CaseContext, outcome: &Value) {
+    fn store(&self, Place { case, span }: &Place, mut outcome: Value) {
+        let said = span.map_or(Value::Null, |span| case.said(span));
+        if !said.is_null() {
+            outcome["said"] = said;
+        }
         if let Some(stages) = case.stage_source()
-            && let Err(error) = stages.store(&self.request, outcome)
+            && let Err(error) = stages.store(&self.request, &outcome)
         {
             case.note_failure(error);
         }
@@ -231,7 +235,9 @@ impl Found {
 
     fn close_with(&mut self, error: Option<String>, output: Value) {
         if let Some(span) = self.open.place.span {
-            self.open.place.case.mark_replayed(span);
+            let case = &self.open.place.case;
+            case.mark_replayed(span);
+            case.say_again(span, self.outcome["said"].take());
         }
         self.open.close(output, error);
     }

@@ -1,5 +1,6 @@
 //! What all cases of one process share.
 
+use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
 use crate::config::{Config, ConfigError};
@@ -223,8 +224,12 @@ impl Run {
     /// Folds the records, and returns the summary for the terminal, and what went wrong with the run itself.
     pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
-        let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
-        if let Err(error) = self.shards.unattributed(lost.clone()) {
+        let lost = observe::unattributed();
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        for (call, count) in &lost {
+            *names.entry(call.name.clone()).or_default() += count;
+        }
+        if let Err(error) = self.shards.unattributed(names) {
             self.note_trouble(&error.to_string());
         }
         let report = self.shards.fold().unwrap_or_else(|error| {
@@ -243,17 +248,7 @@ impl Run {
                 self.style,
             );
         }
-        if !lost.is_empty() {
-            let list = lost
-                .iter()
-                .map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name)))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let _ = writeln!(
-                out,
-                "unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`"
-            );
-        }
+        out.push_str(&lost::list(&lost));
         if let Err(error) = &self.config {
             let _ = writeln!(out, "error: {error}");
         }
