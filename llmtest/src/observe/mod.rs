@@ -48,6 +48,9 @@ mod substitute;
 
 #[cfg(test)]
 #[cfg(feature = "harness")]
+mod record_tests;
+#[cfg(test)]
+#[cfg(feature = "harness")]
 mod tests;
 
 pub(crate) use context::{
