@@ -169,8 +169,7 @@ fn methods_and_errors_replay_and_the_recordings_hold_no_secret() {
     assert_eq!(trial.stages, (3, 3));
     // What a stage called did not run again; its tokens are the stage's then.
     let tokens = ", 12 + 3 tokens\n";
-    let inner =
-        format!("\n  complete (llm) {{\"prompt\":\"Emma P\"}} = \"re: Emma P\"{tokens}");
+    let inner = format!("\n  complete (llm) {{\"prompt\":\"Emma P\"}} = \"re: Emma P\"{tokens}");
     assert_eq!(tree(&trial.spans), live.replace(&inner, tokens));
     assert!(live.contains(&inner), "{live}");
     assert_eq!(bench.recordings(), recorded);

@@ -333,7 +333,19 @@ impl CaseContext {
                 return;
             }
             span.end = Some(now);
-            span.error = error;
+            span.error = error.map(|error| {
+                let mut error = Value::String(error);
+                spans.keep(
+                    limits,
+                    format_args!("the error"),
+                    &mut error,
+                    &mut span.notes,
+                );
+                match error {
+                    Value::String(error) => error,
+                    other => other.to_string(),
+                }
+            });
             if !span.own_output {
                 span.output = output;
                 spans.keep(

@@ -1,9 +1,9 @@
 //! What an application says of its span, and how much of it is kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use llmtest_macros::observe;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::limits::Limits;
 use super::*;
@@ -180,4 +180,71 @@ fn a_handle_enters_its_span_from_any_thread_and_leaves_it() {
     assert_eq!(spans.len(), 5);
     assert!(spans[1..].iter().all(|span| span.parent == Some(0)));
     assert_eq!(handle().run(|| 7), 7);
+}
+
+/// Records the one outcome that there is, and replays it from then on.
+#[derive(Default)]
+struct OneOutcome(Mutex<Option<Value>>);
+
+impl Stages for OneOutcome {
+    fn look_up(&self, _: &StageRequest) -> StageAnswer {
+        match &*self.0.lock().unwrap() {
+            Some(outcome) => StageAnswer::Recorded(outcome.clone()),
+            None => StageAnswer::RunAndRecord,
+        }
+    }
+
+    fn store(&self, _: &StageRequest, outcome: &Value) -> Result<(), String> {
+        *self.0.lock().unwrap() = Some(outcome.clone());
+        Ok(())
+    }
+}
+
+#[observe(crate = crate, replay, skip(say), key = ())]
+fn stage(fails: bool, say: impl FnOnce(Recorder)) -> Result<u32, String> {
+    record(say);
+    let _ = says(|span| {
+        span.tokens(1000, 100).cost(0.25).model("below");
+    });
+    if fails { Err("no".to_string()) } else { Ok(1) }
+}
+
+#[test]
+fn what_a_stage_said_is_recorded_and_said_again() {
+    for fails in [false, true] {
+        let stages = Arc::new(OneOutcome::default());
+        let run = |say: fn(Recorder)| {
+            listen();
+            let case = CaseContext::new(0, Some(stages.clone() as Arc<dyn Stages>));
+            spans_in(case, || assert_eq!(stage(fails, say).is_err(), fails))
+        };
+        let live = run(|span| {
+            span.model("m").tokens(1, 2).cost(0.5).retrieved(["p"]);
+            span.metadata("a", 1).input("in").output("out");
+        });
+        let replayed = run(|_| panic!("it ran"));
+        assert_eq!((live.len(), replayed.len()), (2, 1));
+        let (mut before, mut now) = (live[0].clone(), replayed[0].clone());
+        assert!(now.replayed);
+        assert_eq!(now.usage, Some((1001, 102)));
+        assert_eq!(now.cost, Some(0.75));
+        assert_eq!((before.usage, before.cost), (Some((1, 2)), Some(0.5)));
+        for span in [&mut before, &mut now] {
+            (span.usage, span.cost, span.replayed) = (None, None, false);
+            (span.start, span.end) = Default::default();
+        }
+        assert_eq!(before, now);
+    }
+}
+
+#[test]
+fn a_recording_without_words_replays_as_before() {
+    let stages = Arc::new(OneOutcome(Mutex::new(Some(json!({ "ok": 7 })))));
+    listen();
+    let case = CaseContext::new(0, Some(stages as Arc<dyn Stages>));
+    let spans = spans_in(case, || {
+        assert_eq!(stage(false, |_| panic!("it ran")), Ok(7));
+    });
+    assert_eq!((spans[0].usage, &spans[0].model), (None, &None));
+    assert_eq!(spans[0].output, json!(7));
 }
