@@ -119,13 +119,31 @@ pub(crate) struct Lost {
     pub(crate) late: bool,
 }
 
+impl From<&str> for Lost {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Calls of no case, with how often each was seen: work that was spawned without [`carry`](super::carry), or not awaited.
-pub(crate) fn unattributed() -> Vec<(Lost, usize)> {
+pub(crate) fn lost_calls() -> Vec<(Lost, usize)> {
     lock(&UNATTRIBUTED).clone().into_iter().collect()
 }
 
-pub(super) fn count_unattributed(lost: Lost) {
-    *lock(&UNATTRIBUTED).entry(lost).or_default() += 1;
+/// The same, by name.
+pub(crate) fn unattributed() -> Vec<(String, usize)> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (lost, count) in lost_calls() {
+        *names.entry(lost.name).or_default() += count;
+    }
+    names.into_iter().collect()
+}
+
+pub(super) fn count_unattributed(lost: impl Into<Lost>) {
+    *lock(&UNATTRIBUTED).entry(lost.into()).or_default() += 1;
 }
 
 /// What the runner knows of one run of one test body while it runs.
@@ -406,13 +424,11 @@ impl CaseContext {
         });
     }
 
-    /// What the application said of a span, to be recorded with the result of a stage: null for nothing. Tokens and
-    /// dollars are summed with those of the calls below, which a replayed stage does not make.
-    pub(super) fn said(&self, of: usize) -> Value {
+    /// What the application said of a span, to be recorded with the result of a stage. Tokens and dollars are summed
+    /// with those of the calls below, which a replayed stage does not make.
+    pub(super) fn said(&self, of: usize) -> Option<Value> {
         let spans = lock(&self.spans);
-        let Some(span) = spans.list.get(of) else {
-            return Value::Null;
-        };
+        let span = spans.list.get(of)?;
         let mut said = Map::new();
         let mut say = |name: &str, value: Option<Value>| {
             said.extend(value.map(|value| (name.to_string(), value)));
@@ -438,10 +454,7 @@ impl CaseContext {
         say("metadata", metadata.map(|metadata| json!(metadata)));
         say("input", span.own_input.then(|| json!(span.input)));
         say("output", span.own_output.then(|| span.output.clone()));
-        if said.is_empty() {
-            return Value::Null;
-        }
-        said.into()
+        (!said.is_empty()).then(|| said.into())
     }
 
     /// Says again what was recorded.
@@ -450,10 +463,8 @@ impl CaseContext {
             return;
         };
         let mut take = |name| said.remove(name).unwrap_or_default();
-        if let (Some(read), Some(written)) = {
-            let usage = take("usage");
-            (usage[0].as_u64(), usage[1].as_u64())
-        } {
+        let usage = take("usage");
+        if let (Some(read), Some(written)) = (usage[0].as_u64(), usage[1].as_u64()) {
             self.add_usage(span, read, written);
         }
         let (cost, model) = (take("cost").as_f64(), take("model"));

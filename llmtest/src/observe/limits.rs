@@ -1,5 +1,7 @@
 //! Captured values that are too large to keep are cut, so that they keep their shape.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
 
 /// How much is kept, in bytes of JSON without escapes.
@@ -24,7 +26,7 @@ impl Default for Limits {
 pub(super) const LEAST: usize = 256;
 
 /// No part of a list or an object is cut to less than this; what does not fit is left out.
-const PART: usize = 48;
+const PART: usize = 96;
 
 /// The size of a value as compact JSON, escapes not counted.
 pub(super) fn size(value: &Value) -> usize {
@@ -83,13 +85,21 @@ fn shorten_object(members: &mut Map<String, Value>, limit: usize) {
     let sizes: Vec<usize> = members.iter().map(member).collect();
     let (kept, share) = shares(&sizes, limit);
     let left_out = members.len() - kept;
-    if left_out > 0 {
-        *members = std::mem::take(members).into_iter().take(kept).collect();
-    }
-    for ((name, value), size) in members.iter_mut().zip(&sizes) {
-        if *size > share {
-            shorten(value, share.saturating_sub(name.len() + 4));
+    for (at, ((mut name, mut value), size)) in std::mem::take(members)
+        .into_iter()
+        .zip(sizes)
+        .take(kept)
+        .enumerate()
+    {
+        if size > share {
+            // A text as a name: half of the share, and a number so that two that begin alike stay two.
+            if name.len() > share / 2 {
+                shorten_text(&mut name, (share / 2).saturating_sub(8));
+                let _ = write!(name, " {}", at + 1);
+            }
+            shorten(&mut value, share.saturating_sub(name.len() + 4));
         }
+        members.insert(name, value);
     }
     if left_out > 0 {
         members.insert("…".to_string(), format!("{left_out} more").into());
@@ -133,7 +143,7 @@ fn shorten_text(text: &mut String, limit: usize) {
     }
     let missing = text[end..].chars().count();
     text.truncate(end);
-    text.push_str(&format!("… ({missing} more characters)"));
+    let _ = write!(text, "… ({missing} more characters)");
 }
 
 #[cfg(test)]
@@ -217,5 +227,66 @@ mod tests {
         let members = cut.as_object().unwrap();
         let missing = 1000 - (members.len() - 1);
         assert_eq!(members["…"], format!("{missing} more"));
+    }
+
+    /// Any value, by a small generator of pseudorandom numbers (Marsaglia's xorshift).
+    fn any(seed: &mut u64, depth: u32) -> Value {
+        let mut below = |n: u64| {
+            *seed ^= *seed << 13;
+            *seed ^= *seed >> 7;
+            *seed ^= *seed << 17;
+            *seed % n
+        };
+        let text = |n: u64| {
+            "añ\"😀"
+                .chars()
+                .cycle()
+                .take(n as usize)
+                .collect::<String>()
+        };
+        let most = [3, 60, 3000][below(3) as usize];
+        match below(if depth == 0 { 3 } else { 6 }) {
+            0 => json!(below(1_000_000)),
+            1 => Value::Bool(true),
+            2 => text(below(3000)).into(),
+            3 | 4 => {
+                let n = below(most);
+                (0..n.min(3000 >> (3 - depth)))
+                    .map(|_| any(seed, depth - 1))
+                    .collect()
+            }
+            _ => {
+                let (n, name) = (below(20), below(most));
+                (0..n)
+                    .map(|n| (format!("{}{n}", text(name)), any(seed, depth - 1)))
+                    .collect::<Map<_, _>>()
+                    .into()
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_it_is_it_fits_and_is_of_the_same_kind() {
+        let mut seed = 7;
+        let mut were_cut = 0;
+        for round in 0..300 {
+            let value = any(&mut seed, 3);
+            let limit = [LEAST, 1000, 20_000][round % 3];
+            let mut kept = value.clone();
+            let (before, after) = cut(&mut kept, limit);
+            if let Some(after) = after {
+                were_cut += 1;
+                assert!(after <= limit, "{after} of {limit}, from {before}");
+                assert_eq!(
+                    std::mem::discriminant(&kept),
+                    std::mem::discriminant(&value)
+                );
+                let json = kept.to_string();
+                assert_eq!(serde_json::from_str::<Value>(&json).ok(), Some(kept));
+            } else {
+                assert_eq!(kept, value);
+            }
+        }
+        assert!(were_cut > 50, "{were_cut}");
     }
 }

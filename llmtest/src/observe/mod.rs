@@ -28,7 +28,7 @@
 //! assert_eq!(total(&["shoes", "hat"]), 8);
 //! ```
 //!
-//! An observed call that has no case while tests run is counted, and the end of the run names it.
+//! An observed call that has no case while tests run is counted, and the end of the run names it with its place.
 
 // The context is a thread-local that is set at every poll, and is nobody's global subscriber.
 // Production builds have the attribute and no runner.
@@ -54,7 +54,8 @@ mod record_tests;
 mod tests;
 
 pub(crate) use context::{
-    CaseContext, Lost, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
+    CaseContext, Lost, RawSpan, adopt_orphans, current_case, enter, listen, lost_calls, scope,
+    unattributed,
 };
 pub(crate) use limits::Limits;
 pub use open::note_usage;

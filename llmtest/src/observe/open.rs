@@ -83,7 +83,7 @@ impl Pending {
         self.open_with(None)
     }
 
-    pub(super) fn open_with(self, stage: Option<Box<Stage>>) -> Open {
+    pub(super) fn open_with(self, mut stage: Option<Box<Stage>>) -> Open {
         let Self {
             meta,
             place: Place { case, span: parent },
@@ -98,6 +98,9 @@ impl Pending {
             input,
             ..RawSpan::default()
         });
+        if let Some(stage) = &mut stage {
+            stage.span = span;
+        }
         Open {
             place: Place { case, span },
             stage,
@@ -126,7 +129,7 @@ impl Open {
     /// Closes the span with a result.
     pub fn output(mut self, value: Value) {
         if let Some(stage) = &self.stage {
-            stage.store_output(&self.place, &value);
+            stage.store_output(&self.place.case, &value);
         }
         self.close(value, None);
     }
@@ -139,7 +142,7 @@ impl Open {
     /// Closes a replayable span with an error, and what to rebuild the error from.
     pub fn error_of_stage(mut self, message: String, recorded: Option<Value>) {
         if let (Some(stage), Some(error)) = (&self.stage, recorded) {
-            stage.store_error(&self.place, error, &message);
+            stage.store_error(&self.place.case, error, &message);
         }
         self.close(Value::Null, Some(message));
     }

@@ -1,5 +1,6 @@
 //! Stages: observed calls whose recorded result can stand in for the call.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::capture::{redacted, to_json};
-use super::context::Place;
+use super::context::CaseContext;
 use super::open::{Open, Pending};
 
 /// Where recorded results are.
@@ -90,6 +91,8 @@ struct MissingRecording;
 pub(super) struct Stage {
     request: StageRequest,
     record: bool,
+    /// The open span, if the case has not ended.
+    pub(super) span: Option<usize>,
 }
 
 impl Pending {
@@ -126,6 +129,7 @@ impl Pending {
             Box::new(Stage {
                 request,
                 record: false,
+                span: None,
             })
         });
         self.open_with(stage)
@@ -133,22 +137,22 @@ impl Pending {
 }
 
 impl Stage {
-    pub(super) fn store_output(&self, place: &Place, value: &Value) {
+    pub(super) fn store_output(&self, case: &CaseContext, value: &Value) {
         if self.record {
-            self.store(place, json!({ "ok": value }));
+            self.store(case, &json!({ "ok": value }));
         }
     }
 
-    pub(super) fn store_error(&self, place: &Place, error: Value, message: &str) {
+    pub(super) fn store_error(&self, case: &CaseContext, error: Value, message: &str) {
         if self.record {
-            self.store(place, json!({ "error": error, "message": message }));
+            self.store(case, &json!({ "error": error, "message": message }));
         }
     }
 
-    fn store(&self, Place { case, span }: &Place, mut outcome: Value) {
-        let said = span.map_or(Value::Null, |span| case.said(span));
-        if !said.is_null() {
-            outcome["said"] = said;
+    fn store(&self, case: &CaseContext, outcome: &Value) {
+        let mut outcome = Cow::Borrowed(outcome);
+        if let Some(said) = self.span.and_then(|span| case.said(span)) {
+            outcome.to_mut()["said"] = said;
         }
         if let Some(stages) = case.stage_source()
             && let Err(error) = stages.store(&self.request, &outcome)
@@ -174,7 +178,12 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
         _ => StageAnswer::Run,
     };
     match answer {
-        StageAnswer::Recorded(outcome) => return Some(Found { open, outcome }),
+        StageAnswer::Recorded(mut outcome) => {
+            if let (Some(span), Some(said)) = (open.place.span, outcome.get_mut("said")) {
+                open.place.case.say_again(span, said.take());
+            }
+            return Some(Found { open, outcome });
+        }
         StageAnswer::Miss(message) => miss(open, message),
         StageAnswer::Run => {}
         StageAnswer::RunAndRecord => {
@@ -235,9 +244,7 @@ impl Found {
 
     fn close_with(&mut self, error: Option<String>, output: Value) {
         if let Some(span) = self.open.place.span {
-            let case = &self.open.place.case;
-            case.mark_replayed(span);
-            case.say_again(span, self.outcome["said"].take());
+            self.open.place.case.mark_replayed(span);
         }
         self.open.close(output, error);
     }

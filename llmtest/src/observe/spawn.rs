@@ -55,7 +55,8 @@ pub fn carry_fn<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
 }
 
 /// The running case and the open span, to be entered any number of times from any thread: for pools that share one closure,
-/// as rayon's do.
+/// as rayon's do. A thread that waits for the pool inside of [`run`](Handle::run) may take over work of others meanwhile, so
+/// each closure that calls observed functions enters its own handle.
 ///
 /// ```
 /// #[llmtest::observe(tool)]

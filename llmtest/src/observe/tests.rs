@@ -313,14 +313,7 @@ fn work_elsewhere_counts_as_unattributed_unless_carried() {
     assert_eq!(spans.len(), 1);
     assert_eq!(json!(spans[0].input), json!({"n": 2}));
     assert!(
-        unattributed().iter().any(|(lost, count)| {
-            let (file, line) = lost.place.expect("a place");
-            lost.name == "elsewhere"
-                && !lost.late
-                && *count == 1
-                && file.ends_with("tests.rs")
-                && line > 0
-        }),
+        unattributed().contains(&("elsewhere".to_string(), 1)),
         "{:?}",
         unattributed()
     );

@@ -393,7 +393,7 @@ fn seen_elsewhere(spans: &Spans, error: BoxError) -> BoxError {
     let name = name
         .strip_prefix('`')
         .and_then(|rest| rest.rsplit_once('`'));
-    match name.and_then(|(name, _)| lost::of_name(&observe::unattributed(), name)) {
+    match name.and_then(|(name, _)| lost::of_name(&observe::lost_calls(), name)) {
         Some(lost) => format!("{error}\n{lost}").into(),
         None => error,
     }

@@ -224,12 +224,8 @@ impl Run {
     /// Folds the records, and returns the summary for the terminal, and what went wrong with the run itself.
     pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
-        let lost = observe::unattributed();
-        let mut names: BTreeMap<String, usize> = BTreeMap::new();
-        for (call, count) in &lost {
-            *names.entry(call.name.clone()).or_default() += count;
-        }
-        if let Err(error) = self.shards.unattributed(names) {
+        let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
+        if let Err(error) = self.shards.unattributed(lost) {
             self.note_trouble(&error.to_string());
         }
         let report = self.shards.fold().unwrap_or_else(|error| {
@@ -248,7 +244,7 @@ impl Run {
                 self.style,
             );
         }
-        out.push_str(&lost::list(&lost));
+        out.push_str(&lost::list(&observe::lost_calls()));
         if let Err(error) = &self.config {
             let _ = writeln!(out, "error: {error}");
         }
