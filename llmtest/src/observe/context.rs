@@ -5,15 +5,18 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::limits::{LEAST, Limits, cut};
 use super::replay::Stages;
 use super::substitute::{Substitute, Substitutes};
+
+mod said;
 
 static ADOPT: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
@@ -67,6 +70,42 @@ impl Place {
         Guard {
             before: CURRENT.replace(Some(self)),
         }
+    }
+}
+
+/// For spans of other crates, which are entered and left by calls.
+#[cfg(feature = "tracing-capture")]
+impl Place {
+    /// Where this thread was put.
+    pub(super) fn entered() -> Option<Self> {
+        CURRENT.try_with(|current| current.borrow().clone()).ok()?
+    }
+
+    /// Puts this thread elsewhere, and says where it was.
+    pub(super) fn swap(place: Option<Self>) -> Option<Self> {
+        CURRENT.try_with(|current| current.replace(place)).ok()?
+    }
+
+    pub(super) fn is_case_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.case, &other.case)
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.is_case_of(other) && self.span == other.span
+    }
+
+    /// Whether this is in the other place of the same case, or that place itself.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let Some(outer) = other.span else { return true };
+        let spans = lock(&self.case.spans);
+        let mut span = self.span;
+        while let Some(index) = span {
+            if index == outer {
+                return true;
+            }
+            span = spans.list.get(index).and_then(|span| span.parent);
+        }
+        false
     }
 }
 
@@ -154,13 +193,16 @@ pub(crate) struct CaseContext {
     stages: Option<Arc<dyn Stages>>,
     spans: Mutex<Spans>,
     substitutes: Mutex<Substitutes>,
+    /// Whether there are any.
+    substitutes_any: AtomicBool,
     replay: Mutex<ReplayState>,
     panic: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
 struct ReplayState {
-    failure: Option<String>,
+    /// Why the case cannot count, and what its spans say that were running then.
+    failure: Option<(String, &'static str)>,
     calls: HashMap<(&'static str, u64), u32>,
     marked: u32,
     replayed: u32,
@@ -201,6 +243,7 @@ impl Spans {
 
 /// A span: while it is open, and as the runner gets it.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct RawSpan {
     pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Cow<'static, str>,
@@ -232,6 +275,7 @@ pub(crate) struct RawSpan {
     pub(crate) metadata: Map<String, Value>,
     pub(crate) notes: Vec<String>,
     pub(crate) replayed: bool,
+    pub(crate) substituted: bool,
 }
 
 impl CaseContext {
@@ -246,6 +290,8 @@ impl CaseContext {
         stages: Option<Arc<dyn Stages>>,
         limits: Limits,
     ) -> Arc<Self> {
+        #[cfg(feature = "tracing-capture")]
+        super::bridge::attach();
         let case = Arc::new(Self {
             trial,
             started: Instant::now(),
@@ -253,6 +299,7 @@ impl CaseContext {
             stages,
             spans: Mutex::default(),
             substitutes: Mutex::default(),
+            substitutes_any: AtomicBool::new(false),
             replay: Mutex::default(),
             panic: Mutex::default(),
         });
@@ -276,9 +323,18 @@ impl CaseContext {
         list
     }
 
-    /// Why the case cannot count although its body may have gone on: the first stage that had no recording.
+    /// Why the case cannot count although its body may have gone on: the first stage that had no recording, or a
+    /// substitute that does not fit.
     pub(crate) fn failure(&self) -> Option<String> {
-        lock(&self.replay).failure.clone()
+        lock(&self.replay)
+            .failure
+            .as_ref()
+            .map(|(message, _)| message.clone())
+    }
+
+    /// What a span says that was running when the case failed.
+    pub(super) fn stopped(&self) -> Option<&'static str> {
+        lock(&self.replay).failure.as_ref().map(|failure| failure.1)
     }
 
     /// How many calls of stages marked `replay` were replayed, and how many there were.
@@ -305,17 +361,21 @@ impl CaseContext {
         self.stages.as_ref()
     }
 
-    pub(super) fn note_failure(&self, message: String) {
-        lock(&self.replay).failure.get_or_insert(message);
+    pub(super) fn note_failure(&self, message: String, stopped: &'static str) {
+        lock(&self.replay).failure.get_or_insert((message, stopped));
     }
 
     /// Counts a call of a stage, and says the how-manieth with these arguments it is.
     pub(super) fn count_stage(&self, name: &'static str, digest: u64) -> u32 {
         let mut replay = lock(&self.replay);
-        replay.marked += 1;
         let calls = replay.calls.entry((name, digest)).or_default();
         *calls += 1;
         *calls - 1
+    }
+
+    /// Counts a call that may be replayed.
+    pub(super) fn mark_stage(&self) {
+        lock(&self.replay).marked += 1;
     }
 
     /// Opens a span; `start` is set here. None if the case has ended.
@@ -376,127 +436,26 @@ impl CaseContext {
         });
     }
 
-    /// What the application says in the place of the arguments.
-    pub(super) fn set_input(&self, span: usize, mut input: Map<String, Value>) {
+    /// Ends a span of which all else is known already.
+    #[cfg(feature = "tracing-capture")]
+    pub(super) fn end_span(&self, span: usize) {
+        let now = self.started.elapsed();
         self.say(span, |spans, limits, span| {
-            span.notes.retain(|note| !note.starts_with(ARGUMENT));
-            for (name, value) in &mut input {
-                spans.keep(
-                    limits,
-                    format_args!("{ARGUMENT} `{name}`"),
-                    value,
-                    &mut span.notes,
-                );
+            if span.end.is_some() {
+                return;
             }
-            (span.input, span.own_input) = (input, true);
-        });
-    }
-
-    /// What the application says in the place of the result.
-    pub(super) fn set_output(&self, span: usize, mut output: Value) {
-        self.say(span, |spans, limits, span| {
-            span.notes.retain(|note| !note.starts_with(RESULT));
-            spans.keep(
-                limits,
-                format_args!("{RESULT}"),
-                &mut output,
-                &mut span.notes,
-            );
-            (span.output, span.own_output) = (output, true);
-        });
-    }
-
-    pub(super) fn add_retrieved(&self, span: usize, passages: Vec<Value>) {
-        self.say(span, |spans, limits, span| {
-            for mut passage in passages {
-                let what = format_args!("passage {}", span.retrieved.len() + 1);
-                spans.keep(limits, what, &mut passage, &mut span.notes);
-                span.retrieved.push(passage);
+            span.end = Some(now);
+            let RawSpan {
+                input,
+                output,
+                notes,
+                ..
+            } = span;
+            for (name, value) in input {
+                spans.keep(limits, format_args!("{ARGUMENT} `{name}`"), value, notes);
             }
+            spans.keep(limits, format_args!("{RESULT}"), output, notes);
         });
-    }
-
-    pub(super) fn add_metadata(&self, span: usize, name: String, mut value: Value) {
-        self.say(span, |spans, limits, span| {
-            let what = format_args!("the metadata `{name}`");
-            spans.keep(limits, what, &mut value, &mut span.notes);
-            span.metadata.insert(name, value);
-        });
-    }
-
-    /// What the application said of a span, to be recorded with the result of a stage. Tokens and dollars are summed
-    /// with those of the calls below, which a replayed stage does not make.
-    pub(super) fn said(&self, of: usize) -> Option<Value> {
-        let spans = lock(&self.spans);
-        let span = spans.list.get(of)?;
-        let mut said = Map::new();
-        let mut say = |name: &str, value: Option<Value>| {
-            said.extend(value.map(|value| (name.to_string(), value)));
-        };
-        let (mut usage, mut cost) = (None, None);
-        let mut within = vec![false; spans.list.len()];
-        for (at, below) in spans.list.iter().enumerate().skip(of) {
-            // A parent opens before its children.
-            within[at] = at == of || below.parent.is_some_and(|parent| within[parent]);
-            if within[at] {
-                add_usage(&mut usage, below.usage);
-                if let Some(own) = below.cost {
-                    *cost.get_or_insert(0.0) += own;
-                }
-            }
-        }
-        say("usage", usage.map(|(read, written)| json!([read, written])));
-        say("cost", cost.map(Value::from));
-        say("model", span.model.clone().map(Value::from));
-        let retrieved = Some(&span.retrieved).filter(|passages| !passages.is_empty());
-        say("retrieved", retrieved.map(|passages| json!(passages)));
-        let metadata = Some(&span.metadata).filter(|metadata| !metadata.is_empty());
-        say("metadata", metadata.map(|metadata| json!(metadata)));
-        say("input", span.own_input.then(|| json!(span.input)));
-        say("output", span.own_output.then(|| span.output.clone()));
-        (!said.is_empty()).then(|| said.into())
-    }
-
-    /// Says again what was recorded.
-    pub(super) fn say_again(&self, span: usize, said: Value) {
-        let Value::Object(mut said) = said else {
-            return;
-        };
-        let mut take = |name| said.remove(name).unwrap_or_default();
-        let usage = take("usage");
-        if let (Some(read), Some(written)) = (usage[0].as_u64(), usage[1].as_u64()) {
-            self.add_usage(span, read, written);
-        }
-        let (cost, model) = (take("cost").as_f64(), take("model"));
-        self.update(span, |span| {
-            span.cost = cost;
-            span.model = model.as_str().map(str::to_string);
-        });
-        if let Value::Array(passages) = take("retrieved") {
-            self.add_retrieved(span, passages);
-        }
-        if let Value::Object(metadata) = take("metadata") {
-            for (name, value) in metadata {
-                self.add_metadata(span, name, value);
-            }
-        }
-        if let Value::Object(input) = take("input") {
-            self.set_input(span, input);
-        }
-        if let Some(output) = said.remove("output") {
-            self.set_output(span, output);
-        }
-    }
-
-    /// Changes a span by what can be too large.
-    fn say(&self, span: usize, say: impl FnOnce(&mut Spans, Limits, &mut RawSpan)) {
-        let mut spans = lock(&self.spans);
-        let Some(slot) = spans.list.get_mut(span) else {
-            return;
-        };
-        let mut span_taken = std::mem::take(slot);
-        say(&mut spans, self.limits, &mut span_taken);
-        spans.list[span] = span_taken;
     }
 
     /// Changes a span of a case that has not ended.
@@ -511,22 +470,32 @@ impl CaseContext {
         lock(&self.replay).replayed += 1;
     }
 
-    pub(super) fn add_usage(&self, span: usize, prompt: u64, completion: u64) {
-        self.update(span, |span| {
-            add_usage(&mut span.usage, Some((prompt, completion)));
-        });
-    }
-
     /// Replaces what a stage returns, for the rest of the case.
     pub(crate) fn substitute(&self, stage: String, substitute: Substitute) {
-        lock(&self.substitutes).set(stage, substitute);
+        self.add_substitute(stage, substitute, None);
     }
-}
 
-fn add_usage(sum: &mut Option<(u64, u64)>, more: Option<(u64, u64)>) {
-    if let Some((prompt, completion)) = more {
-        let sum = sum.get_or_insert((0, 0));
-        sum.0 = sum.0.saturating_add(prompt);
-        sum.1 = sum.1.saturating_add(completion);
+    /// The same, asked for by a test at this place: if the stage is not called, the test is wrong.
+    pub(super) fn add_substitute(
+        &self,
+        stage: String,
+        substitute: Substitute,
+        asked: Option<&'static Location<'static>>,
+    ) {
+        lock(&self.substitutes).set(stage, substitute, asked);
+        self.substitutes_any.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn substitutes_any(&self) -> bool {
+        self.substitutes_any.load(Ordering::Acquire)
+    }
+
+    pub(super) fn with_substitutes<R>(&self, f: impl FnOnce(&mut Substitutes) -> R) -> R {
+        f(&mut lock(&self.substitutes))
+    }
+
+    pub(super) fn with_spans<R>(&self, f: impl FnOnce(&[RawSpan]) -> R) -> R {
+        f(&lock(&self.spans).list)
     }
 }

@@ -245,6 +245,10 @@ impl Run {
             );
         }
         out.push_str(&lost::list(&observe::lost_calls()));
+        #[cfg(feature = "tracing-capture")]
+        if let Some(trouble) = observe::tracing_trouble() {
+            let _ = writeln!(out, "note: {trouble}");
+        }
         if let Err(error) = &self.config {
             let _ = writeln!(out, "error: {error}");
         }
