@@ -1,5 +1,6 @@
 //! What all cases of one process share.
 
+use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
 use crate::config::{Config, ConfigError};
@@ -233,7 +234,7 @@ impl Run {
     pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
         let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
-        if let Err(error) = self.shards.unattributed(lost.clone()) {
+        if let Err(error) = self.shards.unattributed(lost) {
             self.note_trouble(&error.to_string());
         }
         let report = self.shards.fold().unwrap_or_else(|error| {
@@ -252,17 +253,7 @@ impl Run {
                 self.style,
             );
         }
-        if !lost.is_empty() {
-            let list = lost
-                .iter()
-                .map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name)))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let _ = writeln!(
-                out,
-                "unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`"
-            );
-        }
+        out.push_str(&lost::list(&observe::lost_calls()));
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
