@@ -10,11 +10,15 @@ check() {
   [ "$crates" -le "$most" ]
 }
 check "only observe" 15 --no-default-features
+check "observe, with telemetry" 20 --no-default-features --features tracing
 # 45, and futures-core for the streams of observed functions: a crate of traits without dependencies.
 check "without HTTP" 46 --no-default-features --features harness
 check "defaults" 125
-if cargo tree -p llmtest -e normal,build --prefix none --locked | grep -q '^syn v2'; then
-  echo "syn 2 is in the default tree:" >&2
-  cargo tree -p llmtest -e normal,build --locked -i syn@2 >&2
-  exit 1
-fi
+check "defaults, with the bridge to tracing" 132 --features tracing,tracing-capture
+for features in default tracing tracing-capture; do
+  if cargo tree -p llmtest -e normal,build --prefix none --locked --features $features | grep -q '^syn v2'; then
+    echo "syn 2 is in the tree with the feature $features:" >&2
+    cargo tree -p llmtest -e normal,build --locked --features $features -i syn@2 >&2
+    exit 1
+  fi
+done

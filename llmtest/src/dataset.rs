@@ -43,6 +43,9 @@ pub(crate) struct RowResult {
     pub(crate) row: std::result::Result<RowValue, DatasetError>,
 }
 
+/// How many hex digits name a row that has no id.
+const SHORT_HASH: usize = 8;
+
 type Values = Box<dyn Iterator<Item = (usize, std::result::Result<Value, String>)> + Send>;
 
 /// The rows of a test, one after the other; a file is read as it goes, so that large ones need no memory.
@@ -50,7 +53,14 @@ pub(crate) fn rows(
     entry: &TestEntry,
     manifest_dir: &Path,
 ) -> std::result::Result<impl Iterator<Item = RowResult> + Send + use<>, DatasetError> {
-    let (path, mut values) = match entry.dataset {
+    numbered(entry.dataset, manifest_dir)
+}
+
+fn numbered(
+    dataset: Dataset,
+    manifest_dir: &Path,
+) -> std::result::Result<impl Iterator<Item = RowResult> + Send + use<>, DatasetError> {
+    let (path, mut values) = match dataset {
         Dataset::None => unreachable!("only asked for tests with a dataset"),
         Dataset::Rows(make) => {
             let rows = make().map_err(|error| DatasetError {
@@ -78,7 +88,8 @@ pub(crate) fn rows(
         line: 0,
         problem: "has no rows\nhint: add a row such as {\"id\": \"first\", \"input\": \"…\"}; a test over nothing proves nothing".to_string(),
     })?;
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    // Where an id was seen, and of a row without one its longer hash.
+    let mut seen: HashMap<String, (usize, Option<String>)> = HashMap::new();
     Ok(std::iter::once(first)
         .chain(values)
         .map(move |(line, value)| {
@@ -96,8 +107,21 @@ pub(crate) fn rows(
                     };
                 }
             };
-            let id = escape_id(&row_id(&value));
-            if let Some(first) = seen.get(&id) {
+            let (mut id, hash) = match row_id(&value) {
+                Some(id) => (escape_id(&id), None),
+                None => {
+                    let text = llmtest_metrics::json::text(&value);
+                    let hash = llmtest_metrics::hash::long(text.as_bytes());
+                    (hash[..SHORT_HASH].to_string(), Some(hash))
+                }
+            };
+            // Among 10,000 rows, two short hashes are equal in one of a hundred datasets; equal long ones are equal rows.
+            if let (Some(hash), Some((_, Some(other)))) = (&hash, seen.get(&id))
+                && hash != other
+            {
+                id.clone_from(hash);
+            }
+            if let Some((first, _)) = seen.get(&id) {
                 let problem = format!(
                     "the id `{id}` is already used on line {first}\n\
                  hint: ids name rows in reports and baselines; give each its own"
@@ -107,7 +131,7 @@ pub(crate) fn rows(
                     row: Err(wrong(problem)),
                 };
             }
-            seen.insert(id.clone(), line);
+            seen.insert(id.clone(), (line, hash));
             RowResult {
                 id: id.clone(),
                 row: Ok(RowValue { id, value }),
@@ -224,11 +248,11 @@ fn csv(_file: File) -> std::result::Result<Values, String> {
 }
 
 /// The row's `id`, or eight hex digits of the row's hash.
-fn row_id(value: &Value) -> String {
+fn row_id(value: &Value) -> Option<String> {
     match value.get("id") {
-        Some(Value::String(id)) if !id.is_empty() => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
-        _ => llmtest_metrics::hash::short(llmtest_metrics::json::text(value).as_bytes()),
+        Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
+        Some(Value::Number(id)) => Some(id.to_string()),
+        _ => None,
     }
 }
 
@@ -278,6 +302,24 @@ pub(crate) fn manifest_dir(entry: &TestEntry, now: Option<&Path>) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_whose_short_hashes_are_equal_have_ids_of_their_own() {
+        fn make() -> crate::Result<Vec<Value>> {
+            let rows = [100_266, 103_142, 1, 100_266];
+            let row = |n: i32| serde_json::json!({"input": format!("question {n}")});
+            Ok(rows.map(row).into())
+        }
+        let ids: Vec<_> = numbered(Dataset::Rows(make), Path::new(""))
+            .unwrap()
+            .map(|row| (row.id, row.row.is_ok()))
+            .collect();
+        let (first, longer) = ("61e9cd25".to_string(), "61e9cd25");
+        assert_eq!(ids[0], (first, true));
+        assert!(ids[1].0.starts_with(longer) && ids[1].0.len() == 16 && ids[1].1);
+        assert_eq!((ids[2].0.len(), ids[2].1), (8, true));
+        assert!(ids[3].0.contains("line-4") && !ids[3].1, "{ids:?}");
+    }
 
     #[test]
     fn hostile_ids_become_harmless_names() {

@@ -62,6 +62,7 @@ impl TestEntry {
 }
 
 /// Where the rows of a test come from.
+#[derive(Clone, Copy)]
 pub enum Dataset {
     /// A test without argument.
     None,

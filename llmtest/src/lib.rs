@@ -23,6 +23,8 @@ mod runner;
 mod runtime;
 
 pub use llmtest_macros::observe;
+#[cfg(feature = "tracing-capture")]
+pub use observe::CaptureLayer;
 pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
 #[cfg(feature = "harness")]
@@ -33,6 +35,10 @@ pub use harness::main;
 pub use llmtest_macros::{llm_test, test};
 #[cfg(feature = "harness")]
 pub use llmtest_metrics::*;
+#[cfg(feature = "harness")]
+pub use observe::{
+    substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
+};
 #[cfg(feature = "harness")]
 pub use report::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,

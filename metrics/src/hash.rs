@@ -38,6 +38,17 @@ pub fn short(bytes: &[u8]) -> String {
     hex(&hmac_sha256::Hash::hash(bytes)[..4])
 }
 
+/// The first 64 bits of the hash of these bytes, as 16 hex digits: [`short`] is how it begins.
+///
+/// ```
+/// use llmtest_metrics::hash;
+///
+/// assert!(hash::long(b"a row").starts_with(&hash::short(b"a row")));
+/// ```
+pub fn long(bytes: &[u8]) -> String {
+    hex(&hmac_sha256::Hash::hash(bytes)[..8])
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()

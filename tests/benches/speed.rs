@@ -1,30 +1,25 @@
-//! `cargo bench -p llmtest-tests`: whole processes, side by side with a bare libtest-mimic, and `#[observe]` beside
-//! `#[tracing::instrument]`. Prints one line a figure with its aim; nothing here asserts a time.
+//! `cargo bench -p llmtest-tests --bench speed`: whole processes, side by side with a bare libtest-mimic. Prints one line a
+//! figure with its aim; nothing here asserts a time.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod process;
+
 use llmtest_tests::fixture;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
-use std::hint::black_box;
-use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use process::measure;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-fn main() -> ExitCode {
+fn main() {
     let args: Vec<String> = std::env::args().collect();
     match args.get(1).map(String::as_str) {
         Some("--bare") => bare(),
-        Some("--measure") => measure_here(&args[2..]),
-        Some("while_listening") => return llmtest::main(),
+        Some("--measure") => process::report(&args[2..]),
         _ => {
             rows();
             list();
             judged();
-            observed();
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// A libtest-mimic with 10,000 empty trials: the least that such a harness can cost.
@@ -33,73 +28,6 @@ fn bare() {
         .map(|n| libtest_mimic::Trial::test(format!("rows::r{n}"), || Ok(())))
         .collect();
     let _ = libtest_mimic::run(&libtest_mimic::Arguments::default(), trials);
-}
-
-/// One process: seconds, CPU seconds, peak memory in MB. In a process of its own, since peaks of children add up.
-fn measure_here(command: &[String]) {
-    let started = Instant::now();
-    let mut child = Command::new(&command[0]);
-    let status = child
-        .args(&command[1..])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .stdin(Stdio::null())
-        .status()
-        .expect("it starts");
-    let wall = started.elapsed().as_secs_f64();
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel counts");
-    let cpu = (usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
-        as f64
-        / 1e6;
-    println!(
-        "{wall} {cpu} {} {}",
-        usage.max_rss() as f64 / 1024.0,
-        status.code().unwrap_or(-1)
-    );
-}
-
-struct Measured {
-    wall: f64,
-    cpu: f64,
-    memory: f64,
-}
-
-/// The best of several runs by wall time.
-fn measure(runs: usize, binary: &Path, args: &[&str], vars: &[(&str, &str)]) -> Measured {
-    let folder = std::env::temp_dir().join(format!("llmtest-bench-{}", std::process::id()));
-    let one = |_| {
-        let _ = std::fs::remove_dir_all(&folder);
-        let mut command = Command::new(std::env::current_exe().expect("own path"));
-        command
-            .arg("--measure")
-            .arg(binary)
-            .args(args)
-            .env("LLMTEST_DIR", &folder)
-            .env("CI", "true")
-            .envs(vars.iter().copied());
-        let output = command.output().expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let fields: Vec<f64> = text
-            .split_whitespace()
-            .map(|field| field.parse().expect("a number"))
-            .collect();
-        assert!(
-            (fields[3] - 0.0).abs() < f64::EPSILON,
-            "{} {args:?} failed",
-            binary.display()
-        );
-        Measured {
-            wall: fields[0],
-            cpu: fields[1],
-            memory: fields[2],
-        }
-    };
-    let best = (0..runs)
-        .map(one)
-        .min_by(|a, b| a.wall.total_cmp(&b.wall))
-        .expect("at least one run");
-    let _ = std::fs::remove_dir_all(&folder);
-    best
 }
 
 fn rows() {
@@ -197,87 +125,4 @@ async fn slow_judge(mut socket: tokio::net::TcpStream) {
             return;
         }
     }
-}
-
-#[inline(never)]
-fn plain(text: &str) -> String {
-    black_box(text).to_string()
-}
-
-#[llmtest::observe]
-#[inline(never)]
-fn observed_fn(text: &str) -> String {
-    black_box(text).to_string()
-}
-
-#[tracing::instrument]
-#[inline(never)]
-fn instrumented(text: &str) -> String {
-    black_box(text).to_string()
-}
-
-/// The least nanoseconds a call over several rounds.
-fn per_call(calls: u32, call: impl Fn(&str) -> String) -> f64 {
-    let text = "x".repeat(100);
-    let round = |_| {
-        let started = Instant::now();
-        for _ in 0..calls {
-            black_box(call(black_box(&text)));
-        }
-        started.elapsed().as_nanos() as f64 / f64::from(calls)
-    };
-    (0..15).map(round).fold(f64::INFINITY, f64::min)
-}
-
-fn observed() {
-    let base = per_call(200_000, plain);
-    let silent = per_call(200_000, observed_fn);
-    let instrument = per_call(200_000, instrumented);
-    println!(
-        "#[observe], nobody listens   {:+.1} ns a call (aim: 3)   #[tracing::instrument] without subscriber {:+.1} ns",
-        silent - base,
-        instrument - base
-    );
-    let folder = std::env::temp_dir().join(format!("llmtest-bench-{}", std::process::id()));
-    let own = std::env::current_exe().expect("own path");
-    let output = Command::new(own)
-        .args(["while_listening"])
-        .env("LLMTEST_DIR", &folder)
-        .env("LLMTEST_CONCURRENCY", "1")
-        .output()
-        .expect("it runs");
-    let _ = std::fs::remove_dir_all(&folder);
-    let text = String::from_utf8_lossy(&output.stdout);
-    let times = text.split("listening: ").skip(1);
-    let mut times: Vec<f64> = times
-        .filter_map(|rest| rest.split_whitespace().next()?.parse().ok())
-        .collect();
-    assert_eq!(times.len(), CASES, "{text}");
-    times.sort_by(f64::total_cmp);
-    let listening = times[CASES / 2];
-    println!(
-        "#[observe], while listening  {:.0} ns a call (aim: 500)",
-        listening - base
-    );
-}
-
-const CASES: usize = 300;
-
-fn cases() -> Vec<llmtest::Golden> {
-    (0..CASES)
-        .map(|n| llmtest::Golden::new(n.to_string()))
-        .collect()
-}
-
-/// Inside a case the harness listens: every call is recorded, and kept until the case ends. The figure is the median over
-/// many cases of a size that applications have.
-#[llmtest::llm_test(dataset_fn = cases)]
-fn while_listening(golden: llmtest::Golden) -> llmtest::Check {
-    let text = "x".repeat(100);
-    let started = Instant::now();
-    for _ in 0..100 {
-        black_box(observed_fn(black_box(&text)));
-    }
-    println!("listening: {}", started.elapsed().as_nanos() as f64 / 100.0);
-    golden.answered("a").expect(llmtest::Contains::new("a"))
 }

@@ -1,7 +1,7 @@
 //! The code of an observed function: open a span if somebody listens, run the body once, record what it gave.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -10,6 +10,7 @@ use syn::{AttrStyle, Attribute, ReturnType, Type};
 use super::hash;
 use super::options::Options;
 use super::signature::{Shape, Signature, Treatment, mentions_impl, without_impl};
+use super::source;
 use crate::function::Function;
 use crate::problems::private_path;
 
@@ -31,12 +32,12 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         output: hidden("__llmtest_output"),
         future: hidden("__llmtest_future"),
     };
-    let meta = code.meta(&sig.ident, &body);
+    let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
-    let replay = if signature.stream.is_some() {
-        TokenStream::new()
+    let (substitute, replay) = if signature.stream.is_some() {
+        (TokenStream::new(), TokenStream::new())
     } else {
-        code.replay()
+        (code.substitute(), code.replay())
     };
     let run = match signature.shape {
         _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
@@ -46,7 +47,10 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         Shape::Boxed => code.run_boxed(&sig.output, &body),
     };
     // With the user's braces, so that the lints on functions, as on dead code, still take it for the user's.
-    let mut block = Group::new(Delimiter::Brace, quote!(#meta #begin #replay #run));
+    let mut block = Group::new(
+        Delimiter::Brace,
+        quote!(#meta #begin #substitute #replay #run),
+    );
     block.set_span(body.span());
     quote! {
         #(#attrs)*
@@ -65,7 +69,7 @@ pub(super) struct Code<'a> {
 }
 
 impl Code<'_> {
-    fn meta(&self, ident: &Ident, body: &Group) -> TokenStream {
+    fn meta(&self, ident: &Ident, function: &Function, body: &Group) -> TokenStream {
         let p = &self.p;
         let name = self
             .options
@@ -74,6 +78,12 @@ impl Code<'_> {
             .unwrap_or_else(|| ident.unraw().to_string());
         let kind = self.options.kind.as_deref().unwrap_or("function");
         let hash = hash::of_tokens(&body.stream());
+        let source = if self.replays() {
+            let text = source::of_body(&function.body);
+            quote!(#p::source(#text))
+        } else {
+            quote!("")
+        };
         let line = quote_spanned!(ident.span()=> ::core::line!());
         quote! {
             static __LLMTEST_META: #p::Meta = #p::Meta {
@@ -83,6 +93,7 @@ impl Code<'_> {
                 file: ::core::file!(),
                 line: #line,
                 body_hash: #hash,
+                source: #source,
             };
         }
     }
@@ -125,10 +136,9 @@ impl Code<'_> {
             quote!(open)
         };
         let mutable = (!captures.is_empty()).then(|| quote!(mut));
-        let replaceable = self.replays().then(|| quote!(mut));
         quote! {
             #[allow(clippy::used_underscore_binding)]
-            let #replaceable #span = match #p::begin(&__LLMTEST_META) {
+            let mut #span = match #p::begin(&__LLMTEST_META) {
                 ::core::option::Option::None => ::core::option::Option::None,
                 ::core::option::Option::Some(#mutable #span) => {
                     #(#captures)*
@@ -136,6 +146,74 @@ impl Code<'_> {
                 }
             };
         }
+    }
+
+    /// Returns what a test has put in place of the result, if it has.
+    fn substitute(&self) -> TokenStream {
+        let Self {
+            p, span, output, ..
+        } = self;
+        let made = self.made();
+        let returned = match self.signature.shape {
+            // The body, which makes the future, must not run, and only one type of a future may be returned.
+            Shape::ImplFuture => return TokenStream::new(),
+            Shape::Boxed => quote!(::std::boxed::Box::pin(async move { #made })),
+            Shape::Sync | Shape::Async => made,
+        };
+        let returned = if mentions_impl(&self.signature.output) {
+            quote!(#returned;)
+        } else {
+            quote!(return #returned;)
+        };
+        quote! {
+            if let ::core::option::Option::Some(#output) =
+                #p::substituted(&__LLMTEST_META, &mut #span)
+            {
+                #returned
+            }
+        }
+    }
+
+    /// The result of the call, made of the substitute that is in `output`.
+    fn made(&self) -> TokenStream {
+        let Self { p, output, .. } = self;
+        let ty = &self.signature.output;
+        if mentions_impl(ty) {
+            let ty = ty.to_token_stream().to_string();
+            return quote!(#output.unnamed(#ty));
+        }
+        let output = match self.signature.result {
+            Treatment::Record => quote!(#output),
+            Treatment::Skip => quote!(#output.hide(#p::Value::Null)),
+            Treatment::Redact => quote!(#output.hide(#p::redacted())),
+        };
+        if !self.signature.fallible {
+            let ok = self.made_ok(&quote!(#ty));
+            return quote!(#output.value(|value| #ok));
+        }
+        let ok = self.made_ok(&quote!(<#ty as #p::ResultParts>::Ok));
+        let error = self.made_error(ty);
+        quote!(#output.result(|value| #ok, |error, message| #error))
+    }
+
+    /// A value of this type made of `value`.
+    pub(super) fn made_ok(&self, ty: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{OkViaNothing as _, OkViaSerde as _};
+            (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
+        })
+    }
+
+    /// An error of this `Result` made of `error` and `message`.
+    pub(super) fn made_error(&self, ty: &Type) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{FailViaFrom as _, FailViaNothing as _, FailViaSerde as _};
+            (&&&#p::Made::<<#ty as #p::ResultParts>::Err>::NEW).__llmtest_fail(error, message)
+        })
     }
 
     /// With `replay`: returns the recorded result, if there is one.
@@ -171,9 +249,10 @@ impl Code<'_> {
             p, span, output, ..
         } = self;
         let body = closure(declared, body);
+        let failed = self.failed();
         let finish = self.finish();
         quote! {
-            let #output = #p::call_once(#span.as_ref(), #body);
+            let #output = #p::call_once(#span.as_ref(), move || #p::told(&__LLMTEST_META, #body, #failed));
             if let ::core::option::Option::Some(#span) = #span {
                 #finish
             }
@@ -184,24 +263,43 @@ impl Code<'_> {
     fn run_async(&self, body: &Group) -> TokenStream {
         let future = &self.future;
         let body = with_return_type(&self.signature.output, body);
+        let tell = self.tell();
         let finished = self.finish_future();
         // Pinned in place: passing the future on by value would double its size at every level of nesting.
         quote! {
             let #future = ::core::pin::pin!(async move #body);
+            #tell
             #finished
         }
     }
 
     fn run_impl_future(&self, body: &Group) -> TokenStream {
         let Self {
-            p, span, future, ..
+            p,
+            span,
+            output,
+            future,
+            ..
         } = self;
+        let tell = self.tell();
         let finished = self.finish_future();
+        let made = self.made();
         quote! {
-            let #future = #p::call_once(#span.as_ref(), move || #body);
+            let #future = match #p::substituted(&__LLMTEST_META, &mut #span) {
+                ::core::option::Option::None => {
+                    ::core::result::Result::Ok(#p::call_once(#span.as_ref(), move || #body))
+                }
+                ::core::option::Option::Some(#output) => ::core::result::Result::Err(#output),
+            };
             async move {
-                let #future = ::core::pin::pin!(#future);
-                #finished
+                match #future {
+                    ::core::result::Result::Err(#output) => #made,
+                    ::core::result::Result::Ok(#future) => {
+                        let #future = ::core::pin::pin!(#future);
+                        #tell
+                        #finished
+                    }
+                }
             }
         }
     }
@@ -215,17 +313,40 @@ impl Code<'_> {
             ..
         } = self;
         let body = closure(declared, body);
+        let tell = self.tell();
         let finish = self.finish();
         quote! {
             let #future = #p::call_once(#span.as_ref(), #body);
             match #span {
-                ::core::option::Option::None => #future,
+                ::core::option::Option::None if !#p::is_told() => #future,
+                ::core::option::Option::None => ::std::boxed::Box::pin({
+                    #tell
+                    #future
+                }),
                 ::core::option::Option::Some(#span) => ::std::boxed::Box::pin(async move {
+                    #tell
                     let #output = #span.within(#future).await;
                     #finish
                     #output
                 }),
             }
+        }
+    }
+
+    /// Makes the future one that the application's telemetry is told of.
+    fn tell(&self) -> TokenStream {
+        let Self { p, future, .. } = self;
+        let failed = self.failed();
+        quote!(let #future = #p::told_future(&__LLMTEST_META, #future, #failed);)
+    }
+
+    /// How telemetry sees whether a result is an error.
+    fn failed(&self) -> TokenStream {
+        let p = &self.p;
+        if self.signature.fallible {
+            quote!(#p::Fallible)
+        } else {
+            quote!(#p::Infallible)
         }
     }
 

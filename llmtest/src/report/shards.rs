@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -142,12 +142,8 @@ impl Shards {
         if shards.len() > FOLD_AT_MOST {
             return Ok(None);
         }
-        let texts = shards
-            .iter()
-            .map(fs::read_to_string)
-            .collect::<std::io::Result<Vec<_>>>()?;
         let own = self.run.join("report.json");
-        write_whole(&own, |out| fold(&texts, &self.id, out))?;
+        write_whole(&own, |out| fold(&shards, &self.id, out))?;
         let latest = self.root.join("report.json");
         let mut copied = File::open(own)?;
         write_whole(&latest, |out| {
@@ -169,31 +165,27 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
 /// What the fold reads of a line; the rest is copied as it stands.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Head<'a> {
-    #[serde(borrow)]
-    Test(CaseHead<'a>),
+enum Head {
+    Test(CaseHead),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
 }
 
 /// Where a case stands in the report, in the order of its fields.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct CaseHead<'a> {
-    #[serde(borrow)]
-    binary: Cow<'a, str>,
-    #[serde(borrow)]
-    file: Cow<'a, str>,
+struct CaseHead {
+    binary: String,
+    file: String,
     line: u32,
-    #[serde(borrow)]
-    test: Cow<'a, str>,
+    test: String,
     #[serde(default)]
     position: usize,
-    #[serde(borrow, default)]
-    row: Option<Cow<'a, str>>,
+    #[serde(default)]
+    row: Option<String>,
     attempt: u32,
 }
 
-impl CaseHead<'_> {
+impl CaseHead {
     fn is_same_case(&self, other: &Self) -> bool {
         let case = |head: &Self| (head.line, head.position);
         case(self) == case(other)
@@ -202,20 +194,58 @@ impl CaseHead<'_> {
     }
 }
 
-/// Writes the report of these shards. Of several attempts at one case the last counts. A last line that was cut off,
-/// because its process was killed or is still writing, is left out. Cases are copied as text and never held as records:
-/// 10,000 rows are folded in the memory of their text.
-fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
-    let mut cases: Vec<(CaseHead<'_>, &str)> = Vec::new();
-    let mut groups: BTreeMap<(String, String, String), GroupRecord> = BTreeMap::new();
-    let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
-    for line in shards.iter().flat_map(|text| text.lines()) {
-        match serde_json::from_str::<Head<'_>>(line) {
+/// The text of a record in a shard.
+struct Piece {
+    shard: usize,
+    start: u64,
+    length: u64,
+}
+
+/// What stands around a record in its line.
+const AROUND: (&[u8], &[u8]) = (br#"{"test":"#, b"}");
+
+/// What the shards hold: the places of their cases, and all of the little else.
+#[derive(Default)]
+struct Contents {
+    cases: Vec<(CaseHead, Piece)>,
+    groups: BTreeMap<(String, String, String), GroupRecord>,
+    unattributed: BTreeMap<String, usize>,
+}
+
+impl Contents {
+    /// Reads a shard line by line. A last line that was cut off, because its process was killed or is still writing, is
+    /// left out.
+    fn read(&mut self, shard: usize, path: &Path) -> Result<()> {
+        let mut file = BufReader::new(File::open(path)?);
+        let (mut line, mut at) = (Vec::new(), 0);
+        loop {
+            line.clear();
+            let length = file.read_until(b'\n', &mut line)? as u64;
+            if length == 0 {
+                return Ok(());
+            }
+            self.add(shard, at, line.trim_ascii_end());
+            at += length;
+        }
+    }
+
+    fn add(&mut self, shard: usize, at: u64, line: &[u8]) {
+        match serde_json::from_slice::<Head>(line) {
             Ok(Head::Test(head)) => {
                 let record = line
-                    .strip_prefix(r#"{"test":"#)
-                    .and_then(|rest| rest.strip_suffix('}'));
-                cases.extend(record.map(|record| (head, record)));
+                    .strip_prefix(AROUND.0)
+                    .and_then(|rest| rest.strip_suffix(AROUND.1));
+                self.cases.extend(record.map(|record| {
+                    let (start, length) = (at + AROUND.0.len() as u64, record.len() as u64);
+                    (
+                        head,
+                        Piece {
+                            shard,
+                            start,
+                            length,
+                        },
+                    )
+                }));
             }
             Ok(Head::Group(record)) => {
                 let key = (
@@ -223,19 +253,33 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
                     record.file.clone(),
                     record.test.clone(),
                 );
-                let known = groups.get(&key).map_or(0, |known| known.attempt);
+                let known = self.groups.get(&key).map_or(0, |known| known.attempt);
                 if known <= record.attempt {
-                    groups.insert(key, record);
+                    self.groups.insert(key, record);
                 }
             }
             Ok(Head::Unattributed(spans)) => {
                 for (name, count) in spans {
-                    *unattributed.entry(name).or_default() += count;
+                    *self.unattributed.entry(name).or_default() += count;
                 }
             }
             Err(_) => {}
         }
     }
+}
+
+/// Writes the report of these shards. Of several attempts at one case the last counts. Cases are copied from file to file,
+/// one at a time: however much a run recorded, the fold holds only where it stands.
+fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
+    let mut contents = Contents::default();
+    for (shard, path) in shards.iter().enumerate() {
+        contents.read(shard, path)?;
+    }
+    let Contents {
+        mut cases,
+        groups,
+        unattributed,
+    } = contents;
     // Stable: of equal attempts the one that was recorded last stays last.
     cases.sort_by(|(a, _), (b, _)| a.cmp(b));
     let run = RunInfo {
@@ -250,16 +294,23 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
         RunReport::FORMAT,
         serde_json::to_string(&run)?
     )?;
+    let mut open: Option<(usize, File)> = None;
     let mut first = true;
-    for (at, (head, record)) in cases.iter().enumerate() {
+    for (at, (head, piece)) in cases.iter().enumerate() {
         if cases
             .get(at + 1)
             .is_some_and(|(next, _)| head.is_same_case(next))
         {
             continue;
         }
+        let mut file = match open.take() {
+            Some((shard, file)) if shard == piece.shard => file,
+            _ => File::open(&shards[piece.shard])?,
+        };
         out.write_all(if first { b"\n" } else { b",\n" })?;
-        out.write_all(record.as_bytes())?;
+        file.seek(SeekFrom::Start(piece.start))?;
+        std::io::copy(&mut (&file).take(piece.length), out)?;
+        open = Some((piece.shard, file));
         first = false;
     }
     let groups: Vec<_> = groups.into_values().collect();
@@ -310,20 +361,43 @@ pub(crate) fn failed_last(root: &Path, present: &Path, binary: &str) -> Option<F
         .collect();
     reports.sort();
     reports.into_iter().rev().find_map(|(_, report)| {
-        let report = RunReport::from_json(&fs::read_to_string(report).ok()?).ok()?;
-        let tests = report.tests.iter().filter(|test| test.binary == binary);
-        let cases = tests.map(|test| (test.outcome, test.name()));
-        let groups = report.groups.iter().filter(|group| group.binary == binary);
-        let all: Vec<_> = cases
-            .chain(groups.map(|group| (group.outcome, group.test.clone())))
-            .collect();
-        let bad = |outcome: Outcome| matches!(outcome, Outcome::Failed | Outcome::Errored);
-        let failed = all
-            .iter()
-            .filter(|(outcome, _)| bad(*outcome))
-            .map(|(_, name)| name.clone());
+        let file = BufReader::new(File::open(report).ok()?);
+        let report: Ended = serde_json::from_reader(file).ok()?;
+        if report.format != RunReport::FORMAT {
+            return None;
+        }
+        let all = report.tests.into_iter().chain(report.groups);
+        let all: Vec<_> = all.filter(|ended| ended.binary == binary).collect();
+        let bad = |ended: &&EndedCase| matches!(ended.outcome, Outcome::Failed | Outcome::Errored);
+        let failed = all.iter().filter(bad).map(EndedCase::name);
         (!all.is_empty()).then(|| FailedLast(failed.collect()))
     })
+}
+
+/// What ended how: the little that is read of a report which may be large.
+#[derive(Deserialize)]
+struct Ended {
+    format: u32,
+    tests: Vec<EndedCase>,
+    groups: Vec<EndedCase>,
+}
+
+#[derive(Deserialize)]
+struct EndedCase {
+    binary: String,
+    test: String,
+    #[serde(default)]
+    row: Option<String>,
+    outcome: Outcome,
+}
+
+impl EndedCase {
+    fn name(&self) -> String {
+        match &self.row {
+            Some(row) => format!("{}::{row}", self.test),
+            None => self.test.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

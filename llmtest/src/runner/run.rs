@@ -254,6 +254,10 @@ impl Run {
                 "unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`"
             );
         }
+        #[cfg(feature = "tracing-capture")]
+        if let Some(trouble) = observe::tracing_trouble() {
+            let _ = writeln!(out, "note: {trouble}");
+        }
         if let Err(error) = &self.config {
             let _ = writeln!(out, "error: {error}");
         }

@@ -1,0 +1,226 @@
+//! Observed calls as spans of `tracing`, for whatever telemetry the application has.
+//!
+//! A span is opened only if a subscriber wants it, so that with nobody listening a call costs one check more. Arguments
+//! and results never go into it: telemetry leaves the machine, and the application has not said that they may.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::thread::panicking;
+
+use tracing::field::Empty;
+use tracing::{Level, Span, span};
+
+use super::super::open::Meta;
+use super::{Outcome, TARGET};
+
+/// A span of the application's telemetry.
+struct Outgoing {
+    span: Span,
+    prompt_tokens: AtomicU64,
+    completion_tokens: AtomicU64,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Outgoing>>> = const { RefCell::new(None) };
+}
+
+/// Whether a subscriber wants our spans.
+#[inline]
+pub fn is_told() -> bool {
+    tracing::enabled!(target: TARGET, Level::INFO)
+}
+
+/// Runs a body inside of a span.
+#[inline]
+pub fn told<R>(meta: &'static Meta, body: impl FnOnce() -> R, outcome: impl Outcome<R>) -> R {
+    match Outgoing::open(meta) {
+        None => body(),
+        Some(outgoing) => {
+            let output = outgoing.inside(body);
+            outgoing.end(outcome.failed(&output));
+            output
+        }
+    }
+}
+
+/// Polls a future inside of a span, which opens when it is first polled.
+#[inline]
+pub fn told_future<F, O>(meta: &'static Meta, future: F, outcome: O) -> Told<F, O>
+where
+    F: Future + Unpin,
+    O: Outcome<F::Output>,
+{
+    Told {
+        meta,
+        future,
+        outcome: Some(outcome),
+        outgoing: None,
+    }
+}
+
+/// A future in a span.
+#[must_use = "futures do nothing unless polled"]
+pub struct Told<F, O> {
+    meta: &'static Meta,
+    future: F,
+    /// Until the future has been polled first, and then as long as there is a span and no result.
+    outcome: Option<O>,
+    outgoing: Option<Arc<Outgoing>>,
+}
+
+impl<F, O> Future for Told<F, O>
+where
+    F: Future + Unpin,
+    O: Outcome<F::Output> + Unpin,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        if this.outgoing.is_none() && this.outcome.is_some() {
+            this.outgoing = Outgoing::open(this.meta);
+            if this.outgoing.is_none() {
+                this.outcome = None;
+            }
+        }
+        let Some(outgoing) = &this.outgoing else {
+            return Pin::new(&mut this.future).poll(cx);
+        };
+        let polled = outgoing.inside(|| Pin::new(&mut this.future).poll(cx));
+        if let Poll::Ready(output) = &polled
+            && let Some(outcome) = this.outcome.take()
+        {
+            outgoing.end(outcome.failed(output));
+            this.outgoing = None;
+        }
+        polled
+    }
+}
+
+impl<F, O> Drop for Told<F, O> {
+    fn drop(&mut self) {
+        if let Some(outgoing) = &self.outgoing
+            && !panicking()
+        {
+            outgoing.span.record("error.type", "cancelled");
+        }
+    }
+}
+
+impl Outgoing {
+    #[inline]
+    fn open(meta: &'static Meta) -> Option<Arc<Self>> {
+        is_told().then(|| Self::new(meta))?
+    }
+
+    #[cold]
+    fn new(meta: &'static Meta) -> Option<Arc<Self>> {
+        let operation = match meta.kind {
+            "llm" => Some("chat"),
+            "embedding" => Some("embeddings"),
+            "tool" => Some("execute_tool"),
+            "agent" => Some("invoke_agent"),
+            "retriever" => Some("retrieval"),
+            _ => None,
+        };
+        let named = |kind| (meta.kind == kind).then_some(meta.name);
+        let calls = matches!(meta.kind, "llm" | "embedding");
+        let span = span!(
+            target: TARGET,
+            Level::INFO,
+            "observe",
+            otel.name = meta.name,
+            otel.kind = if calls { "client" } else { "internal" },
+            otel.status_code = Empty,
+            error.type = Empty,
+            code.namespace = meta.module,
+            code.filepath = meta.file,
+            code.lineno = meta.line,
+            llmtest.kind = meta.kind,
+            gen_ai.operation.name = operation,
+            gen_ai.tool.name = named("tool"),
+            gen_ai.agent.name = named("agent"),
+            gen_ai.request.model = Empty,
+            gen_ai.usage.input_tokens = Empty,
+            gen_ai.usage.output_tokens = Empty,
+            gen_ai.usage.cost = Empty,
+        );
+        (!span.is_disabled()).then(|| {
+            Arc::new(Self {
+                span,
+                prompt_tokens: AtomicU64::new(0),
+                completion_tokens: AtomicU64::new(0),
+            })
+        })
+    }
+
+    fn inside<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
+        let _left = Left {
+            outgoing: self,
+            before: CURRENT.replace(Some(self.clone())),
+            was_panicking: panicking(),
+        };
+        let _entered = self.span.enter();
+        f()
+    }
+
+    fn end(&self, failed: bool) {
+        if failed {
+            // Not the error's text: it can hold what the call was about.
+            self.fail("error");
+        }
+    }
+
+    fn fail(&self, kind: &str) {
+        self.span.record("otel.status_code", "ERROR");
+        self.span.record("error.type", kind);
+    }
+}
+
+/// Comes back out of a span.
+struct Left<'a> {
+    outgoing: &'a Outgoing,
+    before: Option<Arc<Outgoing>>,
+    was_panicking: bool,
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        // A thread that is being torn down has nothing left to restore.
+        let _ = CURRENT.try_with(|current| current.replace(self.before.take()));
+        if panicking() && !self.was_panicking {
+            self.outgoing.fail("panic");
+        }
+    }
+}
+
+/// Adds tokens to the innermost span.
+pub(crate) fn usage(prompt: u64, completion: u64) {
+    here(|outgoing| {
+        let add = |sum: &AtomicU64, tokens| {
+            let before = sum.fetch_add(tokens, Ordering::Relaxed);
+            before.saturating_add(tokens)
+        };
+        let prompt = add(&outgoing.prompt_tokens, prompt);
+        let completion = add(&outgoing.completion_tokens, completion);
+        outgoing.span.record("gen_ai.usage.input_tokens", prompt);
+        outgoing
+            .span
+            .record("gen_ai.usage.output_tokens", completion);
+    });
+}
+
+fn here(tell: impl FnOnce(&Outgoing)) {
+    if let Some(outgoing) = CURRENT.with_borrow(Clone::clone) {
+        tell(&outgoing);
+    }
+}
+
+// The tests listen with the layer of the other direction beside the application's.
+#[cfg(all(test, feature = "tracing-capture"))]
+#[path = "outgoing_tests.rs"]
+mod tests;
