@@ -102,6 +102,5 @@ pub(crate) mod private {
         FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
         substituted, unless_unmade,
     };
-    pub use futures_core::Stream;
     pub use serde_json::Value;
 }
