@@ -171,20 +171,23 @@ async fn run_trial(
     }
     let (cases, measurements) = measure_all(run, checks, trace.clone(), trial, limit).await;
     let outcome = over_measurements(&measurements);
-    let all_skipped = measurements.iter().all(|m| m.outcome == Outcome::Skipped);
-    let error = all_skipped.then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
+    let error = all_skipped(&measurements).then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
     finished(outcome, error, cases, measurements)
 }
 
+fn all_skipped(measurements: &[MeasurementRecord]) -> bool {
+    measurements.iter().all(|m| m.outcome == Outcome::Skipped)
+}
+
 /// Errored when a measurement errored, Failed when one missed its bar, Errored when all were skipped, else Passed.
-/// A report-only measurement decides nothing.
+/// A report-only measurement decides nothing, and a part leaves it to its whole.
 fn over_measurements(measurements: &[MeasurementRecord]) -> Outcome {
-    if measurements.iter().all(|m| m.outcome == Outcome::Skipped) {
+    if all_skipped(measurements) {
         return Outcome::Errored;
     }
     let deciding = measurements
         .iter()
-        .filter(|m| !m.report_only)
+        .filter(|m| !m.report_only && !m.part)
         .map(|m| m.outcome);
     match deciding.max() {
         None | Some(Outcome::Skipped) => Outcome::Passed,
