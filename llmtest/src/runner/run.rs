@@ -79,9 +79,10 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let redactor = known
             .map(|config| config.redactor.clone())
             .unwrap_or_default();
+        let id = run_id(known);
         let sink =
-            known.map(|config| Sink::new(config.export.clone(), run_id(known), redactor.clone()));
-        let shards = Shards::new(report_root(known), run_id(known), redactor.clone());
+            known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
+        let shards = Shards::new(report_root(known), id, redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
         let judges = known
             .zip(recordings.clone())
