@@ -1,6 +1,6 @@
 //! A function whose body stays unread, so that half-typed code still expands and an editor can complete in it.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt as _, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Signature, Token, Visibility};
@@ -29,13 +29,22 @@ impl Parse for Function {
                 attrs,
                 vis,
                 sig,
-                body,
+                body: unwrapped(body),
             }),
             other => Err(syn::Error::new_spanned(
                 other,
                 "expected the body of a function",
             )),
         }
+    }
+}
+
+/// The braces themselves, where a `macro_rules` macro passed the body on as a `block`.
+fn unwrapped(body: Group) -> Group {
+    let mut tokens = body.stream().into_iter();
+    match (body.delimiter(), tokens.next(), tokens.next()) {
+        (Delimiter::None, Some(TokenTree::Group(inner)), None) => unwrapped(inner),
+        _ => body,
     }
 }
 

@@ -60,7 +60,8 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Records the calls of a function while a test runs: its arguments, result, duration and place in the trace.
 ///
 /// It goes on production code, and costs one relaxed atomic load when no test listens. It works on functions and
-/// methods, `async` or not, generic ones, those that return `impl Future` or a boxed future, and under `#[async_trait]`.
+/// methods, `async` or not, generic ones, those that return `impl Future` or a boxed future, a stream or a `Result` of
+/// one, and under `#[async_trait]`.
 ///
 /// | option | meaning |
 /// | --- | --- |
@@ -70,6 +71,8 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `redact(a)` | records `"[redacted]"` for the argument; also `redact(result)` |
 /// | `replay` | a recorded result can stand in for the call |
 /// | `key = &self.model` | what else the result depends on: another value is another recording |
+/// | `stream` | the result is a stream although its type does not say so; see below |
+/// | `join` | the items of the stream are pieces of one text |
 /// | `crate = path` | where `llmtest` is, if it was renamed or re-exported |
 ///
 /// Values are recorded through `Serialize`, else `Debug`, else as the name of their type, with no bound on the
@@ -98,6 +101,52 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     }
 /// }
 /// # let _ = (retrieve(""), &Client { model: String::new(), secret: String::new() }.secret);
+/// ```
+///
+/// # Streams
+///
+/// A function that returns a stream has ended before its result is there, so its span stays open while the stream is
+/// consumed, and closes with it. Streams are `impl Stream<Item = T>`, `Pin<Box<dyn Stream<Item = T>>>` (also with `Send`,
+/// or with `Send + Sync`), `BoxStream<'_, T>` and `LocalBoxStream<'_, T>`; a name of your own for one of these needs the
+/// option `stream`. A struct that is a stream cannot be put into another one: return `impl Stream` in its place.
+///
+/// - The output is the array of the items that were consumed, at most 10,000 (a note says how many there were). With
+///   `join`, where every item is text, it is one text, of at most 100,000 pieces: what metrics read.
+/// - Of items that are results, an `Ok(v)` is recorded as `v`; the first `Err` is the span's error.
+/// - The time to the first item is kept as `time_to_first`.
+/// - A stream that is dropped before its end is no error. The span has what was consumed, and a note:
+///   `dropped after 3 items`. A panic in the stream ends it as `panicked`.
+/// - What the stream calls while it is polled is under its span, also in another task.
+/// - An `impl Stream` is boxed, at the cost of an allocation per call, whether a test listens or not.
+///
+/// With `replay`, items must be `Serialize` and `Deserialize` (of a `Result`, what is in `Ok`); errors come back at their
+/// places among them, if they can be rebuilt. The items come as fast as they are asked for. A stream that was dropped
+/// early is recorded with what was taken: whoever then asks for more has no recording.
+///
+/// ```
+/// use futures_util::stream::{self, BoxStream, Stream, StreamExt};
+///
+/// #[llmtest::observe(llm, join)]
+/// async fn complete(prompt: &str) -> std::io::Result<impl Stream<Item = std::io::Result<String>> + use<>> {
+///     let words: Vec<_> = prompt.split_inclusive(' ').map(|word| Ok(word.to_uppercase())).collect();
+///     Ok(stream::iter(words))
+/// }
+///
+/// type Passages = BoxStream<'static, String>;
+///
+/// #[llmtest::observe(retriever, stream, replay)]
+/// fn passages(question: &str) -> Passages {
+///     stream::iter([format!("a passage about {question}")]).boxed()
+/// }
+/// # fn main() -> std::io::Result<()> {
+/// # futures_util::FutureExt::now_or_never(async {
+///
+/// let mut answer = complete("you are welcome").await?;
+/// assert_eq!(answer.next().await.transpose()?, Some("YOU ".to_string()));
+/// assert_eq!(passages("shoes").count().await, 1);
+/// # Ok(())
+/// # }).unwrap()
+/// # }
 /// ```
 #[proc_macro_attribute]
 pub fn observe(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -173,6 +173,23 @@ fn methods_and_errors_replay_and_the_recordings_hold_no_secret() {
 }
 
 #[test]
+fn a_stream_replays_its_items_and_errors() {
+    let bench = Bench::of("observed", "replayed_stream");
+    let only = &["--exact", "replayed_stream"];
+    let ran = observed(&bench, only, &[("LLMTEST_MODE", "record")]);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    let live = tree(&bench.trial("replayed_stream").spans);
+    let recorded = bench.recordings();
+    assert!(recorded.contains_key("stages/parse_all.jsonl"));
+
+    let vars = [("LLMTEST_MODE", "replay"), ("STAGE_OFFLINE", "1")];
+    let ran = observed(&bench, only, &vars);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    let trial = bench.trial("replayed_stream");
+    assert_eq!((trial.stages, tree(&trial.spans)), ((1, 1), live));
+}
+
+#[test]
 fn a_redacted_argument_is_still_part_of_what_a_recording_is_found_by() {
     let bench = Bench::of("observed", "redacted");
     observed(&bench, STAGES, &[("LLMTEST_MODE", "record")]);

@@ -33,8 +33,13 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     };
     let meta = code.meta(&sig.ident, &body);
     let begin = code.begin();
-    let replay = code.replay();
+    let replay = if signature.stream.is_some() {
+        TokenStream::new()
+    } else {
+        code.replay()
+    };
     let run = match signature.shape {
+        _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
         Shape::Sync => code.run_sync(&sig.output, &body),
         Shape::Async => code.run_async(&body),
         Shape::ImplFuture => code.run_impl_future(&body),
@@ -52,13 +57,13 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
     }
 }
 
-struct Code<'a> {
-    p: TokenStream,
-    options: &'a Options,
-    signature: &'a Signature,
-    span: Ident,
-    output: Ident,
-    future: Ident,
+pub(super) struct Code<'a> {
+    pub(super) p: TokenStream,
+    pub(super) options: &'a Options,
+    pub(super) signature: &'a Signature,
+    pub(super) span: Ident,
+    pub(super) output: Ident,
+    pub(super) future: Ident,
 }
 
 impl Code<'_> {
@@ -84,7 +89,7 @@ impl Code<'_> {
         }
     }
 
-    fn replays(&self) -> bool {
+    pub(super) fn replays(&self) -> bool {
         self.options.replay
     }
 
@@ -295,11 +300,7 @@ impl Code<'_> {
             return quote!(#record;);
         }
         let ok = record(quote!(#value));
-        let message = quote!({
-            #[allow(unused_imports)]
-            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
-            (&&&#p::Captured(#error)).__llmtest_message()
-        });
+        let message = self.message(&error);
         let failed = match self.signature.result {
             Treatment::Skip => quote!(#span.error("failed".into())),
             Treatment::Redact => quote!(#span.error("[redacted]".into())),
@@ -322,12 +323,22 @@ impl Code<'_> {
     }
 
     /// A value by the best trait it has: `Serialize`, else `Debug`, else the name of its type.
-    fn capture(&self, reference: &TokenStream) -> TokenStream {
+    pub(super) fn capture(&self, reference: &TokenStream) -> TokenStream {
         let p = &self.p;
         quote!({
             #[allow(unused_imports)]
             use #p::{ValueViaDebug as _, ValueViaName as _, ValueViaSerialize as _};
             (&&&#p::Captured(#reference)).__llmtest_value()
+        })
+    }
+
+    /// What an error says, by the best trait it has.
+    pub(super) fn message(&self, error: &Ident) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{MessageViaDebug as _, MessageViaDisplay as _, MessageViaName as _};
+            (&&&#p::Captured(#error)).__llmtest_message()
         })
     }
 
@@ -344,7 +355,7 @@ impl Code<'_> {
 }
 
 /// The body as a closure that returns what the function declares, so that a body with `Err(x.into())` infers.
-fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
+pub(super) fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
     match declared {
         ReturnType::Default => quote!(move || #body),
         ReturnType::Type(arrow, ty) => {
@@ -359,7 +370,7 @@ fn closure(declared: &ReturnType, body: &Group) -> TokenStream {
 }
 
 /// The body with its return type made known, which an `async` block has no syntax for.
-fn with_return_type(ty: &Type, body: &Group) -> Group {
+pub(super) fn with_return_type(ty: &Type, body: &Group) -> Group {
     let ty = without_impl(ty);
     if matches!(ty, Type::Infer(_)) || mentions_impl(&ty) {
         return body.clone();

@@ -4,6 +4,7 @@ mod expand;
 mod hash;
 mod options;
 mod signature;
+mod stream;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,10 @@ pub(crate) struct Options {
     pub(crate) skip: Vec<Ident>,
     pub(crate) redact: Vec<Ident>,
     pub(crate) replay: bool,
+    /// The result is a stream, whatever its type is called.
+    pub(crate) stream: bool,
+    /// The items are pieces of one text.
+    pub(crate) join: Option<Ident>,
     pub(crate) key: Option<Expr>,
     pub(crate) crate_path: Option<Path>,
 }
@@ -62,6 +66,8 @@ impl Options {
                 self.redact = names(input, "`redact` names arguments or `result`: `redact(a)`")?;
             }
             "replay" => self.replay = true,
+            "stream" => self.stream = true,
+            "join" => self.join = Some(name.clone()),
             "key" => {
                 input.parse::<Token![=]>()?;
                 self.key = Some(input.parse()?);
@@ -77,7 +83,7 @@ impl Options {
                 problems.on(
                     name,
                     format!(
-                        "unknown option `{unknown}`{hint}\nknown options: a kind, `replay`, {known}"
+                        "unknown option `{unknown}`{hint}\nknown options: a kind, `replay`, `stream`, `join`, {known}"
                     ),
                 );
                 while !input.is_empty() && !input.peek(Token![,]) {
@@ -94,7 +100,7 @@ impl Options {
             problems.on(
                 at,
                 format!(
-                    "the kind is already `{first}`: keep one (options are `replay` and {})",
+                    "the kind is already `{first}`: keep one (options are `replay`, `stream`, `join` and {})",
                     NAMED.join(", ")
                 ),
             );

@@ -8,6 +8,7 @@ use syn::{
 };
 
 use super::options::Options;
+use super::stream::Streams;
 use crate::problems::{Problems, did_you_mean};
 
 pub(crate) struct Signature {
@@ -17,6 +18,8 @@ pub(crate) struct Signature {
     pub(crate) output: Type,
     /// The last name of `output` is `Result`.
     pub(crate) fallible: bool,
+    /// `output` is a stream, or a `Result` of one.
+    pub(crate) stream: Option<Streams>,
     pub(crate) result: Treatment,
 }
 
@@ -78,10 +81,26 @@ impl Signature {
             );
         }
         let (shape, output) = shape(sig.asyncness.is_some(), declared);
+        let fallible = last_path_segment(&output).is_some_and(|segment| segment.ident == "Result");
+        let stream = Streams::of(&output, fallible, options.stream);
+        if options.stream && stream.is_none() {
+            problems.on(
+                &sig.output,
+                "`stream` finds no stream here: return one, or a `Result` that names it, or remove `stream`",
+            );
+        } else if let (Some(join), None) = (&options.join, &stream) {
+            problems.on(
+                join,
+                "`join` makes one text of the items of a stream: add `stream`, or remove `join`",
+            );
+        }
         if options.replay {
             if shape == Shape::ImplFuture {
                 problems.on(&sig.output, "`replay` cannot return another future: write an `async fn`, or remove `replay`");
-            } else if mentions_impl(&output) {
+            } else if stream
+                .as_ref()
+                .map_or_else(|| mentions_impl(&output), |stream| !stream.names_item())
+            {
                 problems.on(&output, "`replay` must name the type it rebuilds from a recording: name it, or remove `replay`");
             }
             if options.key.is_none() {
@@ -128,12 +147,12 @@ impl Signature {
                 ident,
             })
             .collect();
-        let fallible = last_path_segment(&output).is_some_and(|segment| segment.ident == "Result");
         Self {
             arguments,
             shape,
             output,
             fallible,
+            stream,
             result,
         }
     }
@@ -220,8 +239,13 @@ fn shape(is_async: bool, declared: Type) -> (Shape, Type) {
 
 /// The `T` of `Pin<Box<dyn Future<Output = T>>>`, `BoxFuture<'_, T>` and `LocalBoxFuture<'_, T>`.
 fn boxed_output(ty: &Type) -> Option<&Type> {
+    boxed(ty, "Future", "Output")
+}
+
+/// The `T` of `Pin<Box<dyn Trait<Name = T>>>`, `BoxTrait<'_, T>` and `LocalBoxTrait<'_, T>`.
+pub(crate) fn boxed<'a>(ty: &'a Type, of: &str, name: &str) -> Option<&'a Type> {
     let segment = last_path_segment(ty)?;
-    if segment.ident == "BoxFuture" || segment.ident == "LocalBoxFuture" {
+    if segment.ident == format!("Box{of}") || segment.ident == format!("LocalBox{of}") {
         return first_type_argument(segment);
     }
     let pinned = Some(segment)
@@ -231,12 +255,15 @@ fn boxed_output(ty: &Type) -> Option<&Type> {
         .filter(|segment| segment.ident == "Box")
         .and_then(first_type_argument)?;
     match boxed {
-        Type::TraitObject(object) => object.bounds.iter().find_map(future_output),
+        Type::TraitObject(object) => object
+            .bounds
+            .iter()
+            .find_map(|bound| assigned(bound, of, name)),
         _ => None,
     }
 }
 
-fn first_type_argument(segment: &PathSegment) -> Option<&Type> {
+pub(crate) fn first_type_argument(segment: &PathSegment) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return None;
     };
@@ -248,6 +275,11 @@ fn first_type_argument(segment: &PathSegment) -> Option<&Type> {
 
 /// The `T` of `Future<Output = T>`.
 fn future_output(bound: &TypeParamBound) -> Option<&Type> {
+    assigned(bound, "Future", "Output")
+}
+
+/// The `T` of `Trait<Name = T>`.
+pub(crate) fn assigned<'a>(bound: &'a TypeParamBound, of: &str, name: &str) -> Option<&'a Type> {
     let TypeParamBound::Trait(bound) = bound else {
         return None;
     };
@@ -255,17 +287,17 @@ fn future_output(bound: &TypeParamBound) -> Option<&Type> {
         .path
         .segments
         .last()
-        .filter(|segment| segment.ident == "Future")?;
+        .filter(|segment| segment.ident == of)?;
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
         return None;
     };
     arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+        GenericArgument::AssocType(assigned) if assigned.ident == name => Some(&assigned.ty),
         _ => None,
     })
 }
 
-fn last_path_segment(ty: &Type) -> Option<&PathSegment> {
+pub(crate) fn last_path_segment(ty: &Type) -> Option<&PathSegment> {
     match ty {
         Type::Path(path) => path.path.segments.last(),
         Type::Paren(inner) => last_path_segment(&inner.elem),
@@ -288,25 +320,30 @@ pub(crate) fn mentions_impl(ty: &Type) -> bool {
 
 /// The type with `_` for every `impl Trait` in a usual place, as a body can write it.
 pub(crate) fn without_impl(ty: &Type) -> Type {
+    replace_impl(ty, &parse_quote!(_))
+}
+
+/// The type with another one for every `impl Trait` in a usual place.
+pub(crate) fn replace_impl(ty: &Type, with: &Type) -> Type {
     let mut ty = ty.clone();
-    erase(&mut ty);
+    replace(&mut ty, with);
     ty
 }
 
-fn erase(ty: &mut Type) {
+fn replace(ty: &mut Type, with: &Type) {
     match ty {
-        Type::ImplTrait(_) => *ty = parse_quote!(_),
-        Type::Paren(inner) => erase(&mut inner.elem),
-        Type::Group(inner) => erase(&mut inner.elem),
-        Type::Reference(inner) => erase(&mut inner.elem),
-        Type::Array(inner) => erase(&mut inner.elem),
-        Type::Tuple(tuple) => tuple.elems.iter_mut().for_each(erase),
+        Type::ImplTrait(_) => *ty = with.clone(),
+        Type::Paren(inner) => replace(&mut inner.elem, with),
+        Type::Group(inner) => replace(&mut inner.elem, with),
+        Type::Reference(inner) => replace(&mut inner.elem, with),
+        Type::Array(inner) => replace(&mut inner.elem, with),
+        Type::Tuple(tuple) => tuple.elems.iter_mut().for_each(|ty| replace(ty, with)),
         Type::Path(path) => {
             for segment in &mut path.path.segments {
                 if let PathArguments::AngleBracketed(arguments) = &mut segment.arguments {
                     for argument in &mut arguments.args {
                         if let GenericArgument::Type(ty) = argument {
-                            erase(ty);
+                            replace(ty, with);
                         }
                     }
                 }

@@ -124,6 +124,64 @@ fn the_shape_of_a_function_is_read_from_its_signature() {
 }
 
 #[test]
+fn a_stream_is_read_from_the_type_or_said_to_be_one() {
+    let named: [Function; 8] = [
+        parse_quote!(
+            fn f() -> impl Stream<Item = u8> {}
+        ),
+        parse_quote!(
+            async fn f<'a>() -> impl futures::Stream<Item = &'a u8> + Send + Unpin + 'a + use<'a> {}
+        ),
+        parse_quote!(
+            async fn f() -> anyhow::Result<impl Stream<Item = u8>> {}
+        ),
+        parse_quote!(
+            fn f() -> Pin<Box<dyn Stream<Item = Result<u8, E>> + Send + '_>> {}
+        ),
+        parse_quote!(
+            fn f() -> Result<stream::BoxStream<'static, u8>, E> {}
+        ),
+        parse_quote!(
+            fn f() -> LocalBoxStream<'static, u8> {}
+        ),
+        parse_quote!(
+            fn f() -> BoxFuture<'_, Result<BoxStream<'_, u8>, E>> {}
+        ),
+        parse_quote!(
+            fn f() -> impl Future<Output = Result<impl Stream<Item = u8>, E>> {}
+        ),
+    ];
+    for function in named {
+        let text = quote!(#function).to_string();
+        assert!(signature(&function).stream.is_some(), "{text}");
+    }
+    let others: [Function; 5] = [
+        parse_quote!(
+            fn f() -> Tokens {}
+        ),
+        parse_quote!(
+            fn f() -> Result<Tokens, E> {}
+        ),
+        // The other trait would be lost.
+        parse_quote!(
+            fn f() -> impl Stream<Item = u8> + Clone {}
+        ),
+        parse_quote!(
+            fn f() -> impl Chunks {}
+        ),
+        parse_quote!(
+            async fn f() -> Tokens {}
+        ),
+    ];
+    for function in others {
+        let text = quote!(#function).to_string();
+        assert!(signature(&function).stream.is_none(), "{text}");
+        let (signature, errors) = read(quote!(stream), &function);
+        assert!(signature.stream.is_some() && errors.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn every_name_that_a_pattern_binds_is_an_argument() {
     let function = parse_quote! {
         fn f(&self, a: A, (b, ref c): B, P { d, e: [g, ..], .. }: P, S(&h, _): S, i @ (..): I) {}
@@ -138,7 +196,7 @@ fn every_name_that_a_pattern_binds_is_an_argument() {
 
 #[test]
 fn errors_say_what_to_do() {
-    let cases: [(TokenStream, Function, &str); 21] = [
+    let cases: [(TokenStream, Function, &str); 25] = [
         (
             quote!(),
             parse_quote!(
@@ -286,6 +344,34 @@ fn errors_say_what_to_do() {
             ),
             "the kind is already `a`",
         ),
+        (
+            quote!(llm, join),
+            parse_quote!(
+                fn f() -> Vec<String> {}
+            ),
+            "add `stream`",
+        ),
+        (
+            quote!(stream, join),
+            parse_quote!(
+                fn f() -> fmt::Result {}
+            ),
+            "finds no stream",
+        ),
+        (
+            quote!(replay),
+            parse_quote!(
+                fn f() -> impl Stream<Item = impl Display> {}
+            ),
+            "must name the type",
+        ),
+        (
+            quote!(stream, replay),
+            parse_quote!(
+                async fn f() -> Result<impl Chunks, E> {}
+            ),
+            "must name the type",
+        ),
     ];
     for (options, function, expected) in cases {
         let text = options.to_string();
@@ -319,10 +405,18 @@ fn the_body_is_emitted_once_in_every_shape() {
         quote!(-> impl Display),
         quote!(-> impl Future<Output = u8>),
         quote!(-> Pin<Box<dyn Future<Output = u8>>>),
+        quote!(-> impl Stream<Item = u8>),
+        quote!(-> Result<BoxStream<'static, u8>, E>),
+        quote!(-> BoxFuture<'static, BoxStream<'static, u8>>),
     ] {
         for asyncness in [quote!(), quote!(async)] {
+            let options = if output.to_string().contains("Stream") {
+                quote!(llm, replay)
+            } else {
+                quote!(llm)
+            };
             let tokens = expand(
-                quote!(llm),
+                options,
                 quote!(pub #asyncness fn f(a: u8) #output { the_body() }),
             );
             syn::parse2::<syn::ItemFn>(tokens.clone()).unwrap();
@@ -345,8 +439,19 @@ fn only_the_private_module_is_named() {
         function,
     )
     .to_string();
+    only_private(&text);
+    let stream = quote!(
+        async fn f(a: u8) -> Result<impl Stream<Item = Result<u8, F>>, E> {
+            a
+        }
+    );
+    only_private(&expand(quote!(replay, join, crate = other::path), stream).to_string());
+}
+
+fn only_private(text: &str) {
     assert!(!text.contains("llmtest ::"), "{text}");
     let named = text.matches("other :: path ::").count();
+    assert!(named > 0, "{text}");
     assert_eq!(text.matches("other :: path :: __private").count(), named);
 }
 

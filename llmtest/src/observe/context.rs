@@ -324,6 +324,13 @@ impl CaseContext {
         }
     }
 
+    pub(super) fn note_first_item(&self, span: usize) {
+        let now = self.started.elapsed();
+        self.update(span, |span| {
+            span.first_item = Some(now.saturating_sub(span.start));
+        });
+    }
+
     pub(super) fn mark_replayed(&self, span: usize) {
         self.update(span, |span| span.replayed = true);
         lock(&self.replay).replayed += 1;

@@ -16,6 +16,7 @@ mod context;
 mod open;
 mod replay;
 mod spawn;
+mod stream;
 mod substitute;
 
 #[cfg(test)]
@@ -47,5 +48,11 @@ pub(crate) mod private {
         ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
         StageValue, exact, look_up,
     };
+    pub use super::stream::{
+        BoxedStream, ItemOf, ItemRef, ItemViaResult, ItemViaValue, Keep, RebuiltViaResult,
+        RebuiltViaValue, Recorded, RecordedItem, Seen, Source, Streamed, error_of, streamed,
+        streamed_boxed,
+    };
+    pub use futures_core::Stream;
     pub use serde_json::Value;
 }

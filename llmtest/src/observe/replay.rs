@@ -145,6 +145,26 @@ impl Stage {
         }
     }
 
+    /// Whether what the call gives is to be kept.
+    pub(super) fn records(&self) -> bool {
+        self.record
+    }
+
+    /// Keeps `{"ok": [items], "errors": [{"at", "error", "message"}], "dropped": true}` of a stream.
+    pub(super) fn store_stream(&self, case: &CaseContext, outcome: &Value) {
+        if self.record {
+            self.store(case, outcome);
+        }
+    }
+
+    /// For messages: which stage, and where it is.
+    pub(super) fn place(&self) -> String {
+        let StageRequest {
+            name, file, line, ..
+        } = &self.request;
+        format!(" of stage `{name}` ({file}:{line})")
+    }
+
     fn store(&self, case: &CaseContext, outcome: &Value) {
         if let Some(stages) = case.stage_source()
             && let Err(error) = stages.store(&self.request, outcome)
@@ -183,7 +203,7 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
     None
 }
 
-fn miss(mut open: Open, message: String) -> ! {
+pub(super) fn miss(mut open: Open, message: String) -> ! {
     open.close(Value::Null, Some("no recording".to_string()));
     open.place.case.note_failure(message);
     resume_unwind(Box::new(MissingRecording))
@@ -229,6 +249,18 @@ impl Found {
         }
     }
 
+    /// For a stream: its items come later, so the span stays open.
+    pub(super) fn begin_stream(self) -> (Open, Value) {
+        if let Some(span) = self.open.place.span {
+            self.open.place.case.mark_replayed(span);
+        }
+        (self.open, self.outcome)
+    }
+
+    pub(super) fn is_ok(&self) -> bool {
+        self.outcome.get("ok").is_some()
+    }
+
     fn close_with(&mut self, error: Option<String>, output: Value) {
         if let Some(span) = self.open.place.span {
             self.open.place.case.mark_replayed(span);
@@ -237,12 +269,11 @@ impl Found {
     }
 
     fn unreadable(self, why: &str) -> ! {
-        let place = self.open.stage.as_ref().map_or_else(String::new, |stage| {
-            let StageRequest {
-                name, file, line, ..
-            } = &stage.request;
-            format!(" of stage `{name}` ({file}:{line})")
-        });
+        let place = self
+            .open
+            .stage
+            .as_ref()
+            .map_or_else(String::new, |stage| stage.place());
         miss(
             self.open,
             format!(

@@ -1,5 +1,8 @@
 //! What observed functions leave in a case.
 
+mod shapes;
+mod streams;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
