@@ -81,7 +81,12 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// With `replay`, arguments must be `Serialize`, and the result (of a `Result`, what is in `Ok`) also `Deserialize`.
 /// An error is replayed when its type is both, or is `From<llmtest::ReplayedError>`, as a boxed error is. Another body
-/// of the function is another recording; what it depends on outside of its arguments belongs in `key`.
+/// of the function is another recording; what it depends on outside of its arguments belongs in `key`. The recording
+/// keeps the body's text, so that a test whose stage was edited can say what changed in it; white space and comments
+/// do not count, and neither do functions that the body calls.
+///
+/// A test can put a result in place of the function's own with `llmtest::substitute`, also without `replay`, if the
+/// result (of a `Result`, what is in `Ok`) is `Deserialize`.
 ///
 /// ```
 /// #[llmtest::observe(retriever)]

@@ -36,6 +36,10 @@ pub use llmtest_macros::{llm_test, test};
 #[cfg(feature = "harness")]
 pub use llmtest_metrics::*;
 #[cfg(feature = "harness")]
+pub use observe::{
+    substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
+};
+#[cfg(feature = "harness")]
 pub use report::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
 };

@@ -34,6 +34,12 @@ impl Bench {
         }
     }
 
+    /// Goes on with this fixture in the same place, as after an edit of the program.
+    #[must_use]
+    pub fn then(self, target: &'static str) -> Self {
+        Self { target, ..self }
+    }
+
     /// The working directory of the runs.
     pub fn path(&self) -> &Path {
         self.scratch.path()

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Builds a test target of `llmtest-fixtures` and returns its binary. Only the first call of a target builds. The whole
+/// Builds a test target of `llmtest-fixtures` and returns its binary; `target+feature` with a feature of theirs. Only the first call of a target builds. The whole
 /// workspace is named, so that features, and with them the artifacts, are those of `cargo test --workspace`.
 ///
 /// # Panics
@@ -27,7 +27,8 @@ pub fn fixture(target: &str) -> PathBuf {
         return binary.clone();
     }
     let mut command = Command::new(env!("CARGO"));
-    let name = format!("fixture_{target}");
+    let (name, feature) = target.split_once('+').unwrap_or((target, ""));
+    let name = format!("fixture_{name}");
     command.args([
         "test",
         "--workspace",
@@ -38,6 +39,9 @@ pub fn fixture(target: &str) -> PathBuf {
     ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
+    }
+    if !feature.is_empty() {
+        command.args(["--features", &format!("llmtest-fixtures/{feature}")]);
     }
     // What cargo tells a test about its package would make build scripts that look at it run again, here and outside.
     for (name, _) in std::env::vars_os() {

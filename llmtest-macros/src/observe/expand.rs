@@ -1,7 +1,7 @@
 //! The code of an observed function: open a span if somebody listens, run the body once, record what it gave.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -10,6 +10,7 @@ use syn::{AttrStyle, Attribute, ReturnType, Type};
 use super::hash;
 use super::options::Options;
 use super::signature::{Shape, Signature, Treatment, mentions_impl, without_impl};
+use super::source;
 use crate::function::Function;
 use crate::problems::private_path;
 
@@ -32,12 +33,12 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         future: hidden("__llmtest_future"),
         teller: hidden("__llmtest_teller"),
     };
-    let meta = code.meta(&sig.ident, &body);
+    let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
-    let replay = if signature.stream.is_some() {
-        TokenStream::new()
+    let (substitute, replay) = if signature.stream.is_some() {
+        (TokenStream::new(), TokenStream::new())
     } else {
-        code.replay()
+        (code.substitute(), code.replay())
     };
     let run = match signature.shape {
         _ if signature.stream.is_some() => code.run_stream(&sig.output, &body),
@@ -46,15 +47,16 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         Shape::ImplFuture => code.run_impl_future(&body),
         Shape::Boxed => code.run_boxed(&sig.output, &body),
     };
+    // With the user's braces, so that the lints on functions, as on dead code, still take it for the user's.
+    let mut block = Group::new(
+        Delimiter::Brace,
+        quote!(#meta #begin #substitute #replay #run),
+    );
+    block.set_span(body.span());
     quote! {
         #(#attrs)*
         #(#inner_attrs)*
-        #vis #sig {
-            #meta
-            #begin
-            #replay
-            #run
-        }
+        #vis #sig #block
     }
 }
 
@@ -69,7 +71,7 @@ pub(super) struct Code<'a> {
 }
 
 impl Code<'_> {
-    fn meta(&self, ident: &Ident, body: &Group) -> TokenStream {
+    fn meta(&self, ident: &Ident, function: &Function, body: &Group) -> TokenStream {
         let p = &self.p;
         let name = self
             .options
@@ -78,6 +80,12 @@ impl Code<'_> {
             .unwrap_or_else(|| ident.unraw().to_string());
         let kind = self.options.kind.as_deref().unwrap_or("function");
         let hash = hash::of_tokens(&body.stream());
+        let source = if self.replays() {
+            let text = source::of_body(&function.body);
+            quote!(#p::source(#text))
+        } else {
+            quote!("")
+        };
         let line = quote_spanned!(ident.span()=> ::core::line!());
         quote! {
             static __LLMTEST_META: #p::Meta = #p::Meta {
@@ -87,6 +95,7 @@ impl Code<'_> {
                 file: ::core::file!(),
                 line: #line,
                 body_hash: #hash,
+                source: #source,
             };
         }
     }
@@ -129,10 +138,9 @@ impl Code<'_> {
             quote!(open)
         };
         let mutable = (!captures.is_empty()).then(|| quote!(mut));
-        let replaceable = self.replays().then(|| quote!(mut));
         quote! {
             #[allow(clippy::used_underscore_binding)]
-            let #replaceable #span = match #p::begin(&__LLMTEST_META) {
+            let mut #span = match #p::begin(&__LLMTEST_META) {
                 ::core::option::Option::None => ::core::option::Option::None,
                 ::core::option::Option::Some(#mutable #span) => {
                     #(#captures)*
@@ -140,6 +148,74 @@ impl Code<'_> {
                 }
             };
         }
+    }
+
+    /// Returns what a test has put in place of the result, if it has.
+    fn substitute(&self) -> TokenStream {
+        let Self {
+            p, span, output, ..
+        } = self;
+        let made = self.made();
+        let returned = match self.signature.shape {
+            // The body, which makes the future, must not run, and only one type of a future may be returned.
+            Shape::ImplFuture => return TokenStream::new(),
+            Shape::Boxed => quote!(::std::boxed::Box::pin(async move { #made })),
+            Shape::Sync | Shape::Async => made,
+        };
+        let returned = if mentions_impl(&self.signature.output) {
+            quote!(#returned;)
+        } else {
+            quote!(return #returned;)
+        };
+        quote! {
+            if let ::core::option::Option::Some(#output) =
+                #p::substituted(&__LLMTEST_META, &mut #span)
+            {
+                #returned
+            }
+        }
+    }
+
+    /// The result of the call, made of the substitute that is in `output`.
+    fn made(&self) -> TokenStream {
+        let Self { p, output, .. } = self;
+        let ty = &self.signature.output;
+        if mentions_impl(ty) {
+            let ty = ty.to_token_stream().to_string();
+            return quote!(#output.unnamed(#ty));
+        }
+        let output = match self.signature.result {
+            Treatment::Record => quote!(#output),
+            Treatment::Skip => quote!(#output.hide(#p::Value::Null)),
+            Treatment::Redact => quote!(#output.hide(#p::redacted())),
+        };
+        if !self.signature.fallible {
+            let ok = self.made_ok(&quote!(#ty));
+            return quote!(#output.value(|value| #ok));
+        }
+        let ok = self.made_ok(&quote!(<#ty as #p::ResultParts>::Ok));
+        let error = self.made_error(ty);
+        quote!(#output.result(|value| #ok, |error, message| #error))
+    }
+
+    /// A value of this type made of `value`.
+    pub(super) fn made_ok(&self, ty: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{OkViaNothing as _, OkViaSerde as _};
+            (&&#p::Made::<#ty>::NEW).__llmtest_ok(value)
+        })
+    }
+
+    /// An error of this `Result` made of `error` and `message`.
+    pub(super) fn made_error(&self, ty: &Type) -> TokenStream {
+        let p = &self.p;
+        quote!({
+            #[allow(unused_imports)]
+            use #p::{FailViaFrom as _, FailViaNothing as _, FailViaSerde as _};
+            (&&&#p::Made::<<#ty as #p::ResultParts>::Err>::NEW).__llmtest_fail(error, message)
+        })
     }
 
     /// With `replay`: returns the recorded result, if there is one.
@@ -201,16 +277,31 @@ impl Code<'_> {
 
     fn run_impl_future(&self, body: &Group) -> TokenStream {
         let Self {
-            p, span, future, ..
+            p,
+            span,
+            output,
+            future,
+            ..
         } = self;
         let tell = self.tell();
         let finished = self.finish_future();
+        let made = self.made();
         quote! {
-            let #future = #p::call_once(#span.as_ref(), move || #body);
+            let #future = match #p::substituted(&__LLMTEST_META, &mut #span) {
+                ::core::option::Option::None => {
+                    ::core::result::Result::Ok(#p::call_once(#span.as_ref(), move || #body))
+                }
+                ::core::option::Option::Some(#output) => ::core::result::Result::Err(#output),
+            };
             async move {
-                let #future = ::core::pin::pin!(#future);
-                #tell
-                #finished
+                match #future {
+                    ::core::result::Result::Err(#output) => #made,
+                    ::core::result::Result::Ok(#future) => {
+                        let #future = ::core::pin::pin!(#future);
+                        #tell
+                        #finished
+                    }
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ mod expand;
 mod hash;
 mod options;
 mod signature;
+mod source;
 mod stream;
 
 #[cfg(test)]

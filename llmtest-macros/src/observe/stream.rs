@@ -1,8 +1,8 @@
 //! The code of an observed function that returns a stream.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned as _;
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{ReturnType, Type, TypeParamBound, parse_quote};
 
 use super::expand::{Code, closure, with_return_type};
@@ -86,6 +86,7 @@ impl Code<'_> {
         let Self {
             p,
             span,
+            output,
             future,
             teller,
             ..
@@ -111,13 +112,27 @@ impl Code<'_> {
                 }
             }
             Shape::ImplFuture => {
-                let recorded = self.recorded_stream(stream, &self.awaited());
+                // The body, which makes the future, must not run when there is a substitute.
+                let live = self.live(stream, &self.awaited());
+                let made = self.made_stream(stream);
+                let closed = self.close(stream);
                 quote! {
-                    let #future = #p::call_once(#span.as_ref(), move || #body);
+                    let #future = match #p::substituted(&__LLMTEST_META, &mut #span) {
+                        ::core::option::Option::None => {
+                            ::core::result::Result::Ok(#p::call_once(#span.as_ref(), move || #body))
+                        }
+                        ::core::option::Option::Some(#output) => ::core::result::Result::Err(#output),
+                    };
                     async move {
-                        let #future = ::core::pin::pin!(#future);
                         #tell
-                        #recorded
+                        let #output = match #future {
+                            ::core::result::Result::Err(#output) => #made,
+                            ::core::result::Result::Ok(#future) => {
+                                let #future = ::core::pin::pin!(#future);
+                                #live
+                            }
+                        };
+                        #closed
                     }
                 }
             }
@@ -155,7 +170,17 @@ impl Code<'_> {
                 }
             }
         });
+        let made = self.made_stream(stream);
         quote! {
+            if let ::core::option::Option::Some(#output) =
+                #p::substituted(&__LLMTEST_META, &mut #span)
+            {
+                return ::std::boxed::Box::pin(async move {
+                    #tell
+                    let #output = #made;
+                    #closed
+                });
+            }
             #replay
             let #future = #p::call_once(#span.as_ref(), #body);
             if #span.is_none() && !#p::is_told() {
@@ -198,19 +223,61 @@ impl Code<'_> {
         } = self;
         let live = self.live(stream, run);
         let closed = self.close(stream);
-        if !self.replays() {
-            return quote! {
-                let #output = #live;
-                #closed
-            };
-        }
-        let found = self.found(stream);
+        let made = self.made_stream(stream);
+        let called = if self.replays() {
+            let found = self.found(stream);
+            quote! {
+                match #p::look_up(&mut #span) {
+                    ::core::option::Option::Some(#output) => #found,
+                    ::core::option::Option::None => #live,
+                }
+            }
+        } else {
+            live
+        };
         quote! {
-            let #output = match #p::look_up(&mut #span) {
-                ::core::option::Option::Some(#output) => #found,
-                ::core::option::Option::None => #live,
+            let #output = match #p::substituted(&__LLMTEST_META, &mut #span) {
+                ::core::option::Option::Some(#output) => #made,
+                ::core::option::Option::None => #called,
             };
             #closed
+        }
+    }
+
+    /// The type of the items.
+    fn item(&self, stream: &Streams) -> TokenStream {
+        let p = &self.p;
+        let ty = &stream.ty;
+        stream
+            .item
+            .as_ref()
+            .map_or_else(|| quote!(<#ty as #p::Stream>::Item), |item| quote!(#item))
+    }
+
+    /// The stream, or the error, of the substitute in `output`.
+    fn made_stream(&self, stream: &Streams) -> TokenStream {
+        let Self { p, output, .. } = self;
+        let ty = &stream.ty;
+        if !stream.names_item() {
+            let ty = ty.to_token_stream().to_string();
+            return quote!(#output.unnamed(#ty));
+        }
+        let item = self.item(stream);
+        let rebuild = quote! {
+            |recorded: #p::RecordedItem| {
+                #[allow(unused_imports)]
+                use #p::{OkViaNothing as _, OkViaSerde as _, RebuiltViaResult as _, RebuiltViaValue as _};
+                let of = #p::ItemOf::<#item>::NEW;
+                let made = (&&(&&of).__llmtest_made()).__llmtest_ok(recorded.value());
+                (&&of).__llmtest_join(#p::unless_unmade(made).map(::core::result::Result::Ok))
+            }
+        };
+        if stream.fallible {
+            // An alias of `Result` has the same error whatever it holds.
+            let error = self.made_error(&replace_impl(&self.signature.output, &parse_quote!(())));
+            quote!(#output.stream_result(#rebuild, |error, message| #error))
+        } else {
+            quote!(#output.stream(#rebuild))
         }
     }
 
@@ -241,14 +308,11 @@ impl Code<'_> {
     fn found(&self, stream: &Streams) -> TokenStream {
         let Self { p, output, .. } = self;
         let ty = &stream.ty;
-        let item = match &stream.item {
-            Some(item) => quote!(#item),
-            None => quote!(<#ty as #p::Stream>::Item),
-        };
+        let item = self.item(stream);
         let at = stream
             .item
             .as_ref()
-            .map_or_else(|| ty.span(), |item| item.span());
+            .map_or_else(|| ty.span(), Spanned::span);
         // The call that asks for `Deserialize` is at the item's type.
         let read = quote_spanned!(at=> recorded.read(|error, message| {
             (&&&(&&of).__llmtest_error()).__llmtest_rebuild(error, message)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -159,13 +160,16 @@ pub(crate) struct CaseContext {
     stages: Option<Arc<dyn Stages>>,
     spans: Mutex<Spans>,
     substitutes: Mutex<Substitutes>,
+    /// Whether there are any.
+    substitutes_any: AtomicBool,
     replay: Mutex<ReplayState>,
     panic: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
 struct ReplayState {
-    failure: Option<String>,
+    /// Why the case cannot count, and what its spans say that were running then.
+    failure: Option<(String, &'static str)>,
     calls: HashMap<(&'static str, u64), u32>,
     marked: u32,
     replayed: u32,
@@ -205,6 +209,7 @@ pub(crate) struct RawSpan {
     pub(crate) metadata: Map<String, Value>,
     pub(crate) notes: Vec<String>,
     pub(crate) replayed: bool,
+    pub(crate) substituted: bool,
 }
 
 impl CaseContext {
@@ -218,6 +223,7 @@ impl CaseContext {
             stages,
             spans: Mutex::default(),
             substitutes: Mutex::default(),
+            substitutes_any: AtomicBool::new(false),
             replay: Mutex::default(),
             panic: Mutex::default(),
         });
@@ -241,9 +247,18 @@ impl CaseContext {
         list
     }
 
-    /// Why the case cannot count although its body may have gone on: the first stage that had no recording.
+    /// Why the case cannot count although its body may have gone on: the first stage that had no recording, or a
+    /// substitute that does not fit.
     pub(crate) fn failure(&self) -> Option<String> {
-        lock(&self.replay).failure.clone()
+        lock(&self.replay)
+            .failure
+            .as_ref()
+            .map(|(message, _)| message.clone())
+    }
+
+    /// What a span says that was running when the case failed.
+    pub(super) fn stopped(&self) -> Option<&'static str> {
+        lock(&self.replay).failure.as_ref().map(|failure| failure.1)
     }
 
     /// How many calls of stages marked `replay` were replayed, and how many there were.
@@ -270,17 +285,21 @@ impl CaseContext {
         self.stages.as_ref()
     }
 
-    pub(super) fn note_failure(&self, message: String) {
-        lock(&self.replay).failure.get_or_insert(message);
+    pub(super) fn note_failure(&self, message: String, stopped: &'static str) {
+        lock(&self.replay).failure.get_or_insert((message, stopped));
     }
 
     /// Counts a call of a stage, and says the how-manieth with these arguments it is.
     pub(super) fn count_stage(&self, name: &'static str, digest: u64) -> u32 {
         let mut replay = lock(&self.replay);
-        replay.marked += 1;
         let calls = replay.calls.entry((name, digest)).or_default();
         *calls += 1;
         *calls - 1
+    }
+
+    /// Counts a call that may be replayed.
+    pub(super) fn mark_stage(&self) {
+        lock(&self.replay).marked += 1;
     }
 
     /// Opens a span; `start` is set here. None if the case has ended.
@@ -346,6 +365,30 @@ impl CaseContext {
 
     /// Replaces what a stage returns, for the rest of the case.
     pub(crate) fn substitute(&self, stage: String, substitute: Substitute) {
-        lock(&self.substitutes).set(stage, substitute);
+        self.add_substitute(stage, substitute, None);
+    }
+
+    /// The same, asked for by a test at this place: if the stage is not called, the test is wrong.
+    pub(super) fn add_substitute(
+        &self,
+        stage: String,
+        substitute: Substitute,
+        asked: Option<&'static Location<'static>>,
+    ) {
+        lock(&self.substitutes).set(stage, substitute, asked);
+        self.substitutes_any.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn substitutes_any(&self) -> bool {
+        self.substitutes_any.load(Ordering::Acquire)
+    }
+
+    pub(super) fn with_substitutes<R>(&self, f: impl FnOnce(&mut Substitutes) -> R) -> R {
+        f(&mut lock(&self.substitutes))
+    }
+
+    pub(super) fn with_spans<R>(&self, f: impl FnOnce(&[RawSpan]) -> R) -> R {
+        f(&lock(&self.spans).list)
     }
 }

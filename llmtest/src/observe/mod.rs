@@ -13,12 +13,18 @@
 mod bridge;
 mod capture;
 mod context;
+#[cfg(feature = "harness")]
+mod instead;
 mod open;
 mod replay;
 mod spawn;
 mod stream;
 mod substitute;
+mod substituted;
 
+#[cfg(test)]
+#[cfg(feature = "harness")]
+mod substitute_tests;
 #[cfg(test)]
 #[cfg(feature = "harness")]
 mod tests;
@@ -29,6 +35,10 @@ pub use bridge::CaptureLayer;
 pub(crate) use bridge::trouble as tracing_trouble;
 pub(crate) use context::{
     CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
+};
+#[cfg(feature = "harness")]
+pub use instead::{
+    substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
 };
 pub use open::note_usage;
 pub use replay::ReplayedError;
@@ -43,7 +53,7 @@ pub(crate) mod private {
         Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
         ValueViaSerialize, redacted,
     };
-    pub use super::open::{Meta, Open, Pending, begin, call_once};
+    pub use super::open::{Meta, Open, Pending, begin, call_once, source};
     pub use super::replay::{
         ErrorOf, ErrorViaFrom, ErrorViaNothing, ErrorViaSerde, Found, ResultParts, StageOutput,
         StageValue, exact, look_up,
@@ -52,6 +62,10 @@ pub(crate) mod private {
         BoxedStream, ItemOf, ItemRef, ItemViaResult, ItemViaValue, Keep, RebuiltViaResult,
         RebuiltViaValue, Recorded, RecordedItem, Seen, Source, Streamed, error_of, streamed,
         streamed_boxed,
+    };
+    pub use super::substituted::{
+        FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
+        substituted, unless_unmade,
     };
     pub use futures_core::Stream;
     pub use serde_json::Value;

@@ -25,6 +25,13 @@ pub struct Meta {
     pub line: u32,
     /// A hash of the tokens of its body.
     pub body_hash: u64,
+    /// With `replay`: its text.
+    pub source: &'static str,
+}
+
+/// The text of a body, where it may be shown. Production builds do not carry it.
+pub const fn source(text: &'static str) -> &'static str {
+    if cfg!(feature = "harness") { text } else { "" }
 }
 
 /// Begins a span, if somebody listens and the call belongs to a case.
@@ -178,11 +185,7 @@ impl Drop for Entered<'_> {
         {
             let case = &self.open.place.case;
             // A missing recording unwinds like a panic, and is none.
-            let error = if case.failure().is_some() {
-                "stopped by a missing recording"
-            } else {
-                "panicked"
-            };
+            let error = case.stopped().unwrap_or("panicked");
             case.close_span(span, Value::Null, Some(error.to_string()));
         }
     }

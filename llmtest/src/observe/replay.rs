@@ -29,6 +29,8 @@ pub(crate) struct StageRequest {
     /// Over the arguments as they are.
     pub(crate) digest: u64,
     pub(crate) body_hash: u64,
+    /// The text of the body; empty if it is not known.
+    pub(crate) source: &'static str,
     /// The value of `key = …`, or null.
     pub(crate) key: Value,
     pub(crate) trial: u32,
@@ -86,6 +88,9 @@ impl Error for ReplayedError {}
 /// What a missing recording unwinds with. Its message is in the case.
 struct MissingRecording;
 
+/// What spans say that were running then.
+const MISSING: &str = "stopped by a missing recording";
+
 /// What an open span knows of its stage.
 pub(super) struct Stage {
     request: StageRequest,
@@ -117,6 +122,7 @@ impl Pending {
                 arguments: Value::Object(self.input.clone()),
                 digest,
                 body_hash: self.meta.body_hash,
+                source: self.meta.source,
                 key: std::mem::take(&mut self.key),
                 trial: case.trial(),
                 call,
@@ -169,7 +175,7 @@ impl Stage {
         if let Some(stages) = case.stage_source()
             && let Err(error) = stages.store(&self.request, outcome)
         {
-            case.note_failure(error);
+            case.note_failure(error, MISSING);
         }
     }
 }
@@ -185,6 +191,7 @@ pub fn look_up(span: &mut Option<Open>) -> Option<Found> {
 #[cold]
 fn answer(span: &mut Option<Open>) -> Option<Found> {
     let mut open = span.take()?;
+    open.place.case.mark_stage();
     let answer = match (open.place.case.stage_source(), &open.stage) {
         (Some(stages), Some(stage)) => stages.look_up(&stage.request),
         _ => StageAnswer::Run,
@@ -205,7 +212,7 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
 
 pub(super) fn miss(mut open: Open, message: String) -> ! {
     open.close(Value::Null, Some("no recording".to_string()));
-    open.place.case.note_failure(message);
+    open.place.case.note_failure(message, MISSING);
     resume_unwind(Box::new(MissingRecording))
 }
 

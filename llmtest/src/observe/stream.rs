@@ -13,6 +13,7 @@ use super::bridge::Teller;
 use super::capture::redacted;
 use super::open::Open;
 use super::replay::{ErrorOf, Found, StageOutput, miss};
+use super::substituted::{Asked, Made, NOT_SUBSTITUTED};
 
 /// How many items of a stream a span keeps.
 const MOST_ITEMS: usize = 10_000;
@@ -55,6 +56,8 @@ pub struct Recorded<I> {
     items: std::vec::IntoIter<RecordedItem>,
     /// What to say when more is asked for than was taken when it was recorded.
     cut: Option<String>,
+    /// Of a substitute: which.
+    asked: Option<Asked>,
     rebuild: fn(RecordedItem) -> Result<I, String>,
 }
 
@@ -62,6 +65,11 @@ pub struct Recorded<I> {
 pub struct RecordedItem(Result<Value, (Value, String)>);
 
 impl RecordedItem {
+    /// What a test gave for the item.
+    pub fn value(self) -> Value {
+        self.0.unwrap_or_else(|(error, _)| error)
+    }
+
     /// The value or the error again.
     pub fn read<T: StageOutput, E>(
         self,
@@ -94,6 +102,7 @@ impl Found {
             open: Some(open),
             items: in_order(outcome["ok"].take(), outcome["errors"].take()).into_iter(),
             cut,
+            asked: None,
             rebuild,
         })
     }
@@ -249,10 +258,29 @@ impl<S: Stream<Item = I> + Unpin, I> Stream for Streamed<S, I> {
 }
 
 impl<I> Recorded<I> {
+    /// What a test gave for a stream: an array of its items, or the only one.
+    pub(super) fn given(
+        open: Open,
+        items: Value,
+        asked: Asked,
+        rebuild: fn(RecordedItem) -> Result<I, String>,
+    ) -> Self {
+        Self {
+            open: Some(open),
+            items: in_order(items, Value::Null).into_iter(),
+            cut: None,
+            asked: Some(asked),
+            rebuild,
+        }
+    }
+
     fn next(&mut self, recorder: &mut Option<Recorder>) -> Option<I> {
         let why = match self.items.next().map(self.rebuild) {
             Some(Ok(item)) => return Some(item),
             Some(Err(why)) => {
+                if let Some(asked) = self.asked {
+                    recorder.take()?.unfit(asked, &why);
+                }
                 let stage = recorder
                     .as_ref()
                     .and_then(|recorder| recorder.open.as_ref())
@@ -374,13 +402,23 @@ impl Recorder {
     }
 
     /// Ends the case for want of a recording.
-    fn miss(mut self, why: String) -> ! {
+    fn miss(self, why: String) -> ! {
+        miss(self.stop("no recording"), why)
+    }
+
+    /// Ends the case because an item that a test gave is none.
+    fn unfit(self, asked: Asked, why: &str) -> ! {
+        let why = format!("an item of what stands for its result does not fit: {why}");
+        asked.refuse(self.stop(NOT_SUBSTITUTED), &why)
+    }
+
+    fn stop(mut self, error: &str) -> Open {
         let Some(mut open) = self.open.take() else {
             unreachable!("a span is closed once")
         };
         let output = self.output(&open);
-        open.close(output, Some("no recording".to_string()));
-        miss(open, why)
+        open.close(output, Some(error.to_string()));
+        open
     }
 
     fn output(&mut self, open: &Open) -> Value {
@@ -520,6 +558,10 @@ pub trait RebuiltViaResult {
     type Ok;
     /// Of `Err`.
     type Err;
+    /// The type of its value, to be made of what a test gave.
+    fn __llmtest_made<'de>(&self) -> Made<'de, Self::Ok> {
+        Made::NEW
+    }
     /// The type of its error.
     fn __llmtest_error(&self) -> ErrorOf<Self::Err> {
         ErrorOf::NEW
@@ -542,6 +584,10 @@ impl<T, E> RebuiltViaResult for &ItemOf<Result<T, E>> {
 pub trait RebuiltViaValue {
     /// The item's type.
     type Ok;
+    /// The type of its value, to be made of what a test gave.
+    fn __llmtest_made<'de>(&self) -> Made<'de, Self::Ok> {
+        Made::NEW
+    }
     /// The type of its error, of which there is none.
     fn __llmtest_error(&self) -> ErrorOf<Infallible> {
         ErrorOf::NEW

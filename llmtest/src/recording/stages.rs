@@ -1,6 +1,6 @@
-//! Results of stages: `stages/<stage>.jsonl`.
+//! Results of stages: `stages/<stage>.jsonl`, with the bodies that gave them.
 
-use super::store::file_name;
+use super::store::{BODY, file_name};
 use super::{FORMAT, Mode, Recordings, canonical, diff};
 use crate::observe::{StageAnswer, StageRequest, Stages};
 use llmtest_metrics::hash;
@@ -25,6 +25,13 @@ struct Entry {
     outcome: Value,
 }
 
+/// Another line: a body, once for all of its results. Without it, as in an older recording, a miss shows no difference.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    key: String,
+    source: String,
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
@@ -47,13 +54,17 @@ fn body(request: &StageRequest) -> String {
     format!("{:016x}", request.body_hash)
 }
 
+fn body_key(body: &str) -> String {
+    format!("{BODY}{body}")
+}
+
 /// Why no recorded result counts.
 enum Why {
     /// The file cannot be read; running the stage would not mend that.
     Broken(String),
     Nothing,
-    /// The function was edited; the entry's place.
-    Body(String),
+    /// The function was edited; the entry's place and body.
+    Body(String, String),
     /// Its `key` is another now; the entry's place and value.
     Key(String, Value),
 }
@@ -71,7 +82,7 @@ impl Recordings {
         })?;
         let place = self.store.place(&file, line.number);
         if entry.body != body(request) {
-            return Err(Why::Body(place));
+            return Err(Why::Body(place, entry.body));
         }
         if entry.depends_on != self.depends_on(request) {
             return Err(Why::Key(place, entry.depends_on));
@@ -97,8 +108,11 @@ impl Recordings {
                     which(request)
                 )
             }
-            Why::Body(place) => {
-                format!("the body of {stage} changed since it was recorded ({place})\n")
+            Why::Body(place, recorded) => {
+                let changes = self
+                    .changed_body(request, &recorded)
+                    .map_or_else(|| "\n".to_string(), |changes| format!(":\n{changes}"));
+                format!("the body of {stage} changed since it was recorded ({place}){changes}")
             }
             Why::Key(place, recorded) => {
                 let changes = diff::changes(&pretty(&recorded), &pretty(&self.depends_on(request)));
@@ -107,7 +121,31 @@ impl Recordings {
                 )
             }
         };
-        why + &self.remedy("a judge")
+        why + &self.remedy("what the stage calls")
+    }
+
+    /// What changed in the body since that of this hash, if both are known.
+    fn changed_body(&self, request: &StageRequest, recorded: &str) -> Option<String> {
+        let file = file_name("stages", &request.name);
+        let line = self.store.get(&file, &body_key(recorded)).ok()??;
+        let old: Body = serde_json::from_str(&line.text).ok()?;
+        let new = self.redactor.scrub(request.source);
+        // Equal texts of unequal tokens come from a macro that was edited elsewhere.
+        (!new.is_empty() && old.source != new).then(|| diff::changes(&old.source, &new))
+    }
+
+    /// Keeps the body, after a result of it: what no entry is of is taken out when a process ends.
+    fn store_body(&self, request: &StageRequest) -> Result<(), String> {
+        let (file, key) = (file_name("stages", &request.name), body_key(&body(request)));
+        if request.source.is_empty() || self.store.get(&file, &key)?.is_some() {
+            return Ok(());
+        }
+        let entry = Body {
+            key: key.clone(),
+            source: self.redactor.scrub(request.source).into_owned(),
+        };
+        let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
+        self.store.add(&file, &key, text)
     }
 
     /// What changed against the nearest call that is recorded.
@@ -215,6 +253,7 @@ impl Stages for Recordings {
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
         self.store
-            .add(&file_name("stages", &request.name), &key, text)
+            .add(&file_name("stages", &request.name), &key, text)?;
+        self.store_body(request)
     }
 }

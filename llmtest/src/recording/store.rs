@@ -2,11 +2,15 @@
 
 use llmtest_metrics::hash;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the key of a stage's body begins with; its hash follows.
+pub(super) const BODY: &str = "body:";
 
 /// An entry as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,8 +138,9 @@ impl Store {
         let failed = |error: std::io::Error| format!("cannot sort {}: {error}", path.display());
         let _lock = self.lock().map_err(failed)?;
         let before = fs::read_to_string(&path).map_err(failed)?;
-        let after: String = self
-            .parse(file, &before)?
+        let mut lines = self.parse(file, &before)?;
+        forget_bodies(&mut lines);
+        let after: String = lines
             .into_values()
             .flat_map(|line| [line.text, "\n".to_string()])
             .collect();
@@ -253,6 +258,33 @@ impl Store {
     fn files(&self) -> MutexGuard<'_, HashMap<String, Loaded>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes away the bodies that no entry is of any more.
+fn forget_bodies(lines: &mut Lines) {
+    #[derive(Deserialize)]
+    struct Of<'a> {
+        #[serde(borrow)]
+        body: Cow<'a, str>,
+    }
+    if !lines.keys().any(|key| key.starts_with(BODY)) {
+        return;
+    }
+    let bodies: HashSet<String> = lines
+        .values()
+        .filter_map(|line| {
+            Some(
+                serde_json::from_str::<Of<'_>>(&line.text)
+                    .ok()?
+                    .body
+                    .into_owned(),
+            )
+        })
+        .collect();
+    lines.retain(|key, _| {
+        key.strip_prefix(BODY)
+            .is_none_or(|body| bodies.contains(body))
+    });
 }
 
 /// Ends the last line, or takes it away if it is half an entry.

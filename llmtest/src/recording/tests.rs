@@ -371,6 +371,7 @@ fn call(question: &str) -> StageRequest {
         arguments: json!({ "question": question }),
         digest,
         body_hash: 1,
+        source: "",
         key: json!({ "model": "small" }),
         trial: 0,
         call: 0,
@@ -385,6 +386,47 @@ fn looked_up(recordings: &Recordings, request: &StageRequest) -> String {
         StageAnswer::Run => "run".to_string(),
         StageAnswer::RunAndRecord => "run and record".to_string(),
         StageAnswer::Miss(why) => why,
+    }
+}
+
+#[test]
+fn a_body_is_kept_once_without_secrets_and_forgotten_with_its_last_result() {
+    let folder = Folder::new("bodies");
+    let with = |question, body_hash, source| StageRequest {
+        body_hash,
+        source,
+        ..call(question)
+    };
+    let old = "let key = \"Bearer sk-secret-0123456789\";\nask(1)\n";
+    let auto = folder.open("auto", "");
+    for question in ["When?", "How?"] {
+        auto.store(&with(question, 1, old), &json!({ "ok": 1 }))
+            .unwrap();
+    }
+    auto.finish().unwrap();
+    let text = || folder.read("stages/answer.jsonl");
+    let bodies = || text().matches("\"key\":\"body:").count();
+    assert_eq!((text().lines().count(), bodies()), (3, 1));
+    assert!(!text().contains("sk-secret"), "{}", text());
+
+    let new = "let key = \"Bearer sk-secret-0123456789\";\nask(2)\n";
+    let replay = folder.open("replay", "");
+    let error = looked_up(&replay, &with("When?", 2, new));
+    assert!(
+        error
+            .contains(":1):\n    let key = \"Bearer [redacted]\";\n  - ask(1)\n  + ask(2)\nhint: "),
+        "{error}"
+    );
+    // The same text of other tokens, as a macro may make it, shows nothing.
+    let error = looked_up(&replay, &with("When?", 2, old));
+    assert!(error.contains(":1)\nhint: "), "{error}");
+
+    for (question, left) in [("When?", 2), ("How?", 1)] {
+        let auto = folder.open("auto", "");
+        auto.store(&with(question, 2, new), &json!({ "ok": 2 }))
+            .unwrap();
+        auto.finish().unwrap();
+        assert_eq!(bodies(), left);
     }
 }
 

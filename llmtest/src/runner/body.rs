@@ -73,7 +73,11 @@ pub(super) async fn run_body(
         Err(_elapsed) => Err(format!(
             "the test did not end within {limit:?}\nhint: raise the limit with `#[llm_test(timeout = \"…\")]`, or `timeout` under `[run]` in llmtest.toml"
         )),
-        Ok(Ok(produced)) => Ok(produced),
+        Ok(Ok(Ok(checks))) => match context.unused_substitute() {
+            Some(why) => Err(why),
+            None => Ok(Ok(checks)),
+        },
+        Ok(Ok(failed)) => Ok(failed),
         Ok(Err(payload)) => Err(panic_text(&*payload, context)),
     }
 }

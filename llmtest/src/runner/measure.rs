@@ -479,6 +479,7 @@ pub(super) fn trace(spans: Vec<observe::RawSpan>) -> Trace {
         span.metadata = raw.metadata;
         span.notes = raw.notes;
         span.replayed = raw.replayed;
+        span.substituted = raw.substituted;
         span
     };
     Trace {

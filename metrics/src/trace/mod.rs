@@ -148,6 +148,9 @@ pub struct Span {
     /// Whether its result came out of a recording.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replayed: bool,
+    /// Whether a test put its result in place of the function's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub substituted: bool,
 }
 
 impl Span {
@@ -170,6 +173,7 @@ impl Span {
             metadata: Map::new(),
             notes: Vec::new(),
             replayed: false,
+            substituted: false,
         }
     }
 

@@ -9,9 +9,11 @@ fn shown() -> std::fmt::Result {
 }
 
 #[llmtest::observe(replay)]
-fn counts(text: &str) -> impl futures_core::Stream<Item = impl std::fmt::Display> {
-    text.len()
+fn counts(items: Items) -> impl futures_core::Stream<Item = impl std::fmt::Display> {
+    items
 }
+
+type Items = futures_core::stream::BoxStream<'static, u32>;
 
 fn main() {
     let _ = (words("a"), shown());

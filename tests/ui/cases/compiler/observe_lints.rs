@@ -11,7 +11,7 @@ fn price(item: &str) -> usize {
 async fn answer(question: &str) -> Result<String, std::io::Error> {
     if question.is_empty() {
         return Ok(String::new());
-        price(question);
+        drop(question);
     }
     Ok(question.to_string())
 }
@@ -19,8 +19,7 @@ async fn answer(question: &str) -> Result<String, std::io::Error> {
 #[llmtest::observe]
 fn counts() -> impl futures_core::Stream<Item = u32> {
     let mut never = 0;
-    let empty: futures_core::stream::BoxStream<'static, u32> = todo!();
-    empty
+    todo!() as futures_core::stream::BoxStream<'static, u32>
 }
 
 #[llmtest::observe]
