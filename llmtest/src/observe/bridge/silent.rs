@@ -39,20 +39,19 @@ impl Teller {
 
     /// Whether there is nothing to tell.
     #[inline]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) const fn is_idle(&self) -> bool {
         true
     }
 
     /// Runs the body, or polls the stream.
     #[inline]
-    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub fn call<R>(&self, body: impl FnOnce() -> R) -> R {
         body()
     }
 
     /// The future as it is.
     #[inline]
-    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub fn within<F: Future + Unpin>(&self, future: F) -> F {
         future
     }
