@@ -277,6 +277,7 @@ fn here(tell: impl FnOnce(&Outgoing)) {
 }
 
 // The tests listen with the layer of the other direction beside the application's.
-#[cfg(all(test, feature = "tracing-capture"))]
+#[cfg(test)]
+#[cfg(feature = "tracing-capture")]
 #[path = "outgoing_tests.rs"]
 mod tests;
