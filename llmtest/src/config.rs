@@ -1,9 +1,11 @@
 //! Settings: `llmtest.toml`, then the environment over it. Only this module reads the environment.
 
 mod env;
+mod export;
 mod file;
 mod vars;
 
+pub(crate) use export::ExportConfig;
 pub(crate) use vars::HarnessVars;
 
 use crate::redact::{Redactor, Secret};
@@ -31,6 +33,8 @@ pub(crate) struct Config {
         )
     )]
     pub(crate) gate: GateConfig,
+    /// Where traces go.
+    pub(crate) export: ExportConfig,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -115,11 +119,7 @@ impl JudgeConfig {
     /// Whether the server runs on this machine.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn is_local(&self) -> bool {
-        let host = host(&self.base_url);
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || host == "::1"
-            || host.starts_with("127.")
+        is_local(&self.base_url)
     }
 
     /// Whether a call cannot work since the default provider wants a key and there is none.
@@ -131,19 +131,29 @@ impl JudgeConfig {
     /// The base URL as it may be shown: without user, password and query.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn shown_url(&self) -> String {
-        let (scheme, rest) = self
-            .base_url
-            .split_once("://")
-            .unwrap_or(("http", &self.base_url));
-        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        let authority = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        format!(
-            "{scheme}://{authority}{}",
-            path.split(['?', '#']).next().unwrap_or_default()
-        )
+        shown_url(&self.base_url)
     }
+}
+
+/// Whether a URL is of this machine.
+#[cfg(any(test, feature = "http"))]
+fn is_local(url: &str) -> bool {
+    let host = host(url);
+    host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.")
+}
+
+/// A URL as it may be shown: without user, password and query.
+#[cfg(any(test, feature = "http"))]
+fn shown_url(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let authority = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    format!(
+        "{scheme}://{authority}{}",
+        path.split(['?', '#']).next().unwrap_or_default()
+    )
 }
 
 /// The host of a URL, without port, user and brackets.
@@ -239,8 +249,11 @@ pub(crate) fn load(
 
     let judge = judge(&file.judge, &env)?;
     let embedder = embedder(&file.embedder, &judge, &env)?;
+    let export = export::export(&file.export, &env, &root);
     let secrets = env
         .secrets()
+        .chain(export::secrets(&export))
+        .chain(export.endpoint.as_deref().and_then(url_password))
         .chain([&judge, &embedder].into_iter().flat_map(|server| {
             let password = url_password(&server.base_url);
             server.api_key.clone().into_iter().chain(password)
@@ -259,6 +272,7 @@ pub(crate) fn load(
     Ok(Config {
         judge,
         embedder,
+        export,
         redactor,
         locks,
         gate: GateConfig {

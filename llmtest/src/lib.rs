@@ -21,6 +21,8 @@ mod report;
 mod runner;
 #[cfg(feature = "harness")]
 mod runtime;
+#[cfg(feature = "harness")]
+mod telemetry;
 
 pub use llmtest_macros::observe;
 #[cfg(feature = "tracing-capture")]
@@ -45,6 +47,8 @@ pub use report::{
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};
+#[cfg(feature = "harness")]
+pub use telemetry::{export, import};
 
 /// Spawns a task that belongs to the current case: what it observes is seen by the case's expectations.
 ///

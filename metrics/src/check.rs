@@ -36,10 +36,20 @@ impl Check {
         self
     }
 
-    /// Expects a metric of a component: of every observed call of this name, or of [`Spans`].
+    /// Expects a metric of a component: of every observed call of this name or path, or of [`Spans`], which also say
+    /// what several calls decide together.
     ///
     /// The component's case has the call's arguments as input (one argument bare, several as a JSON object), its result as
-    /// output, and the rest from the golden's `components`.
+    /// output, and the rest from the golden's `components`, by name or path.
+    ///
+    /// ```
+    /// use llmtest_metrics::{Contains, Spans, TestCase};
+    ///
+    /// let check = TestCase::new("Where are my shoes?", "On their way.")
+    ///     .expect_in("answer/retrieve", Contains::new("shoes"))
+    ///     .expect_in(Spans::named("search").any().optional(), Contains::new("shoes"));
+    /// assert_eq!(check.expectations()[1].spans().unwrap().component(None), "search (any)");
+    /// ```
     pub fn expect_in(mut self, spans: impl Into<Spans>, metric: impl Metric + 'static) -> Self {
         self.expectations.push(Expectation {
             spans: Some(spans.into()),

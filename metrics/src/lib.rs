@@ -55,7 +55,7 @@ pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
 pub use metrics::*;
 pub use prompt::Template;
 pub use score::{Bar, IntoScore, Quantity, Score};
-pub use trace::{Span, SpanKind, Spans, Trace, Usage};
+pub use trace::{Call, Calls, Finding, Over, Span, SpanKind, Spans, Trace, Tree, TreeLine, Usage};
 
 /// Measures a metric of one case with a judge of one's own: no run, no recording, no configuration. For tests of
 /// metrics, see [`FakeJudge`].

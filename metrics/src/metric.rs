@@ -260,12 +260,12 @@ where
     metric_cx(name, move |cx: &EvalCx<'_>| measure(cx.case))
 }
 
-/// As [`metric`], with a closure that sees the trace too.
+/// As [`metric`], with a closure that sees the trace too: [`Calls`](crate::Calls) answer questions about it.
 ///
 /// ```
 /// use llmtest_metrics::{EvalCx, metric_cx};
 ///
-/// let one_search = metric_cx("one_search", |cx: &EvalCx<'_>| cx.trace.named("search").count() == 1);
+/// let one_search = metric_cx("one_search", |cx: &EvalCx<'_>| cx.trace.named("search").exactly(1));
 /// # let _ = one_search;
 /// ```
 pub fn metric_cx<S, F>(name: &'static str, measure: F) -> impl Metric

@@ -25,24 +25,33 @@ pub(crate) fn component(cx: &EvalCx<'_>) -> Option<usize> {
         .position(|known| std::ptr::eq(known, span))
 }
 
-fn preorder(trace: &Trace, root: Option<usize>) -> Vec<usize> {
-    let mut below = vec![Vec::new(); trace.spans.len()];
-    let mut open = Vec::new();
-    for (at, span) in trace.spans.iter().enumerate() {
-        // Callers begin before what they call; anything else is a broken trace, whose spans still count once.
-        match span.parent.filter(|parent| *parent < at) {
-            Some(parent) => below[parent].push(at),
-            None => open.push(at),
+/// What every span calls, and the spans that nobody called.
+pub(crate) struct Below {
+    pub(crate) calls: Vec<Vec<usize>>,
+    pub(crate) roots: Vec<usize>,
+}
+
+/// Callers begin before what they call; anything else is a broken trace, whose spans still count once.
+pub(crate) fn below(callers: impl ExactSizeIterator<Item = Option<usize>>) -> Below {
+    let mut calls = vec![Vec::new(); callers.len()];
+    let mut roots = Vec::new();
+    for (at, caller) in callers.enumerate() {
+        match caller.filter(|caller| *caller < at) {
+            Some(caller) => calls[caller].push(at),
+            None => roots.push(at),
         }
     }
-    if let Some(root) = root {
-        open = vec![root];
-    }
+    Below { calls, roots }
+}
+
+pub(crate) fn preorder(trace: &Trace, root: Option<usize>) -> Vec<usize> {
+    let Below { calls, roots } = below(trace.spans.iter().map(|span| span.parent));
+    let mut open = root.map_or(roots, |root| vec![root]);
     open.reverse();
     let mut order = Vec::with_capacity(trace.spans.len());
     while let Some(at) = open.pop() {
         order.push(at);
-        open.extend(below[at].iter().rev());
+        open.extend(calls[at].iter().rev());
     }
     order
 }

@@ -63,6 +63,18 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
+    (
+        "LLMTEST_OTLP_FILE",
+        "a file that gets the traces of every run, in OpenTelemetry's JSON",
+    ),
+    (
+        "LLMTEST_OTLP_ENDPOINT",
+        "the OpenTelemetry receiver that gets the traces, such as `http://127.0.0.1:4318`",
+    ),
+    (
+        "LLMTEST_OTLP_HEADERS",
+        "headers for that receiver: `name=value`, with commas between",
+    ),
 ];
 
 /// The environment, checked for names that we do not know.

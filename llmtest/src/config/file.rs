@@ -15,6 +15,13 @@ pub(super) struct File {
     pub(super) recording: Recording,
     pub(super) redact: Redact,
     pub(super) gate: Gate,
+    pub(super) export: Export,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct Export {
+    pub(super) otlp_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

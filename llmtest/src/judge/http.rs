@@ -50,7 +50,9 @@ pub(super) fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
         .timeout(config.timeout)
         .connect_timeout(config.timeout.min(Duration::from_secs(10)))
         .redirect(redirect::Policy::none())
-        .tls_backend_preconfigured(tls(config).map_err(|error| broken(error.to_string()))?);
+        .tls_backend_preconfigured(
+            tls(&config.base_url).map_err(|error| broken(error.to_string()))?,
+        );
     if config.is_local() {
         builder = builder.no_proxy();
     }
@@ -60,13 +62,13 @@ pub(super) fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
 }
 
 /// The process's default provider is left to the application.
-fn tls(config: &JudgeConfig) -> Result<rustls::ClientConfig, rustls::Error> {
+pub(crate) fn tls(url: &str) -> Result<rustls::ClientConfig, rustls::Error> {
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(
         rustls::crypto::ring::default_provider(),
     ))
     .with_safe_default_protocol_versions()?;
     // Reading the system's certificates takes a while and fails in bare containers.
-    Ok(if config.base_url.starts_with("https:") {
+    Ok(if url.starts_with("https:") {
         builder.with_platform_verifier()?.with_no_client_auth()
     } else {
         builder
@@ -107,7 +109,7 @@ pub(super) async fn post(
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str, unit: f64| {
         text.parse::<f64>()

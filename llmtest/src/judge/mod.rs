@@ -25,6 +25,8 @@ use crate::config::{Config, JudgeConfig, backticked, nearest};
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use embedder::Configured;
+#[cfg(feature = "otlp")]
+pub(crate) use http::{retry_after, tls};
 use limit::Limit;
 use llmtest_metrics::{
     AnyEmbedder, AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,

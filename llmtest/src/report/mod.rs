@@ -5,6 +5,7 @@ mod shards;
 mod summary;
 mod terminal;
 mod text;
+mod tree;
 
 pub use record::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,

@@ -1,6 +1,6 @@
 //! The record of a run: plain data, versioned, one document.
 
-use llmtest_metrics::{Bar, Quantity, Span, Usage};
+use llmtest_metrics::{Bar, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -150,6 +150,9 @@ pub struct TrialRecord {
     /// Observed calls that may replay: how many did, and how many there were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stages: (u32, u32),
+    /// When it began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
+    #[serde(default)]
+    pub started: u64,
     /// Seconds of the body.
     pub duration: f64,
 }
@@ -163,16 +166,24 @@ pub struct MeasurementRecord {
     /// The label given with `.named(…)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The component's span name.
+    /// The component: the name or path of its spans, with a word where not each of them is meant, as in
+    /// `search (worst)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// The index of its span in the trial's `spans`.
+    /// The index in the trial's `spans` of the span that was measured, or that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<usize>,
+    /// How the spans of the component decided together; its parts follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
+    /// The measurement of one of several spans that decide together: it decides nothing and counts in no mean. Its judge
+    /// calls and tokens are counted here, not in the whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
     /// Which of the trial's `cases` it is about.
     #[serde(default)]
     pub case: usize,
-    /// Tells equal keys apart: the n-th with this component, metric and label, from one.
+    /// Tells equal keys apart: the n-th with this component, metric and label, from one. Parts count by themselves.
     pub nth: u32,
     /// How it ended.
     pub outcome: Outcome,
@@ -226,7 +237,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl MeasurementRecord {
-    /// `retrieve › contextual_relevancy (label) #2`.
+    /// `retrieve › contextual_relevancy (label) #2`; of a part, `search (worst) › equals, span 2`.
     pub fn title(&self) -> String {
         let mut title = self
             .component
@@ -237,7 +248,9 @@ impl MeasurementRecord {
         if let Some(label) = &self.label {
             title = format!("{title} ({label})");
         }
-        if self.nth > 1 {
+        if self.part {
+            title = format!("{title}, span {}", self.nth);
+        } else if self.nth > 1 {
             title = format!("{title} #{}", self.nth);
         }
         title

@@ -37,6 +37,13 @@ impl Tally {
             self.stages.0 += trial.stages.0;
             self.stages.1 += trial.stages.1;
             for m in &trial.measurements {
+                self.judge_calls += m.judge_calls;
+                self.replayed_calls += m.replayed_calls;
+                self.usage += m.usage;
+                // The whole counts, whatever the number of its parts.
+                if m.part {
+                    continue;
+                }
                 let mut title = m
                     .component
                     .as_ref()
@@ -59,9 +66,6 @@ impl Tally {
                         line.passed += usize::from(m.bar.is_met_by(score));
                     }
                 }
-                self.judge_calls += m.judge_calls;
-                self.replayed_calls += m.replayed_calls;
-                self.usage += m.usage;
             }
         }
     }

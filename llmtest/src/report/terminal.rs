@@ -2,6 +2,7 @@
 
 use super::record::{GroupRecord, MeasurementRecord, Outcome, TestRecord, TrialRecord};
 use super::text::{clean, indented, quoted};
+use super::tree::tree_lines;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -46,7 +47,7 @@ impl Style {
     }
 }
 
-fn mark(outcome: Outcome) -> &'static str {
+pub(super) fn mark(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "✓",
         Outcome::Skipped => "–",
@@ -107,18 +108,21 @@ fn trial_lines(out: &mut String, trial: &TrialRecord, style: Style) {
             indented(&clean(error), "      ")
         );
     }
+    let told = |m: &&MeasurementRecord| !m.part || style.all;
     let width = trial
         .measurements
         .iter()
+        .filter(told)
         .map(|m| clean(&m.title()).chars().count())
         .max()
         .unwrap_or_default();
-    for measurement in &trial.measurements {
+    for measurement in trial.measurements.iter().filter(told) {
         measurement_lines(out, trial, measurement, width, style);
     }
     let failed = trial
         .measurements
         .iter()
+        .filter(|m| !m.part)
         .any(|m| matches!(m.outcome, Outcome::Failed | Outcome::Errored));
     if trial.error.is_none() && (failed || style.all) {
         for case in &trial.cases {
@@ -138,6 +142,9 @@ fn trial_lines(out: &mut String, trial: &TrialRecord, style: Style) {
             }
         }
     }
+    if shows_tree(trial, style) {
+        out.push_str(&tree_lines(trial, style));
+    }
     if trial.stages.1 > 0 {
         let (replayed, all) = trial.stages;
         let _ = writeln!(
@@ -146,6 +153,12 @@ fn trial_lines(out: &mut String, trial: &TrialRecord, style: Style) {
             style.dim(&format!("{replayed} of {all} stages replayed"))
         );
     }
+}
+
+/// The calls of a case that passed are nobody's business, unless all is to be shown.
+fn shows_tree(trial: &TrialRecord, style: Style) -> bool {
+    let wrong = matches!(trial.outcome, Outcome::Failed | Outcome::Errored);
+    !trial.spans.is_empty() && (wrong || style.all)
 }
 
 fn measurement_lines(
@@ -197,7 +210,8 @@ fn measurement_lines(
         if let Some(exhibit) = &m.exhibit {
             let _ = writeln!(out, "        {}", indented(&clean(exhibit), "        "));
         }
-        if let Some(span) = m.span.and_then(|index| trial.spans.get(index)) {
+        let span = m.span.and_then(|index| trial.spans.get(index));
+        if let Some(span) = span.filter(|_| !shows_tree(trial, style)) {
             let _ = writeln!(
                 out,
                 "      {} {} → {}",
@@ -283,7 +297,12 @@ fn detail_lines(out: &mut String, name: &str, value: &Value, style: Style) {
 /// Mean and spread of every metric over the trials.
 fn spread_lines(out: &mut String, trials: &[TrialRecord], style: Style) {
     let mut titles: Vec<String> = Vec::new();
-    for measurement in trials.iter().flat_map(|trial| &trial.measurements) {
+    let whole = |m: &&MeasurementRecord| !m.part;
+    for measurement in trials
+        .iter()
+        .flat_map(|trial| &trial.measurements)
+        .filter(whole)
+    {
         if !titles.contains(&measurement.title()) {
             titles.push(measurement.title());
         }

@@ -9,7 +9,7 @@ use crate::observe::{CaseContext, StageAnswer, StageRequest, Stages};
 use crate::report::{MeasurementRecord, Outcome, TestRecord, TrialRecord};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// What is to be run: a test, or one row of it.
 pub(crate) struct Case {
@@ -107,6 +107,14 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
     }
 }
 
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
 fn errored(why: String) -> TrialRecord {
     TrialRecord {
         outcome: Outcome::Errored,
@@ -115,6 +123,7 @@ fn errored(why: String) -> TrialRecord {
         measurements: Vec::new(),
         spans: Vec::new(),
         stages: (0, 0),
+        started: now(),
         duration: 0.0,
     }
 }
@@ -139,7 +148,7 @@ async fn run_trial(
     trial: u32,
     place: Place,
 ) -> TrialRecord {
-    let started = Instant::now();
+    let (clock, started) = (now(), Instant::now());
     let limit = run.timeout(entry.timeout);
     let stages: Arc<dyn Stages> = match (&run.recordings, &run.config) {
         (Some(recordings), _) => recordings.clone(),
@@ -157,6 +166,7 @@ async fn run_trial(
         measurements,
         spans: trace.spans.clone(),
         stages,
+        started: clock,
         duration: started.elapsed().as_secs_f64(),
     };
     let checks = match produced.map(|produced| produced.map_err(|error| error_chain(&*error))) {
@@ -171,20 +181,23 @@ async fn run_trial(
     }
     let (cases, measurements) = measure_all(run, checks, trace.clone(), trial, limit).await;
     let outcome = over_measurements(&measurements);
-    let all_skipped = measurements.iter().all(|m| m.outcome == Outcome::Skipped);
-    let error = all_skipped.then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
+    let error = all_skipped(&measurements).then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
     finished(outcome, error, cases, measurements)
 }
 
+fn all_skipped(measurements: &[MeasurementRecord]) -> bool {
+    measurements.iter().all(|m| m.outcome == Outcome::Skipped)
+}
+
 /// Errored when a measurement errored, Failed when one missed its bar, Errored when all were skipped, else Passed.
-/// A report-only measurement decides nothing.
+/// A report-only measurement decides nothing, and a part leaves it to its whole.
 fn over_measurements(measurements: &[MeasurementRecord]) -> Outcome {
-    if measurements.iter().all(|m| m.outcome == Outcome::Skipped) {
+    if all_skipped(measurements) {
         return Outcome::Errored;
     }
     let deciding = measurements
         .iter()
-        .filter(|m| !m.report_only)
+        .filter(|m| !m.report_only && !m.part)
         .map(|m| m.outcome);
     match deciding.max() {
         None | Some(Outcome::Skipped) => Outcome::Passed,

@@ -1,18 +1,20 @@
 //! Measures the expectations of one check, all at once.
 
-use super::run::{Run, payload_text};
+use super::patience::Patience;
+use super::plan::{Planned, decide, plan};
+use super::run::Run;
 use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
-    ArenaGEval, AskLog, Asker, BoxError, Check, Comparison, Contestant, EvalCx, Expectation,
-    JudgeChoice, Metric, NotApplicable, Passage, Score, Span, SpanKind, TestCase, ToolCall, Trace,
+    ArenaGEval, AskLog, Asker, Check, Comparison, Component, Contestant, EvalCx, Expectation,
+    JudgeChoice, Metric, NotApplicable, Over, Passage, Score, Span, SpanKind, TestCase, ToolCall,
+    Trace,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
 
 /// Measures a metric of one case outside of a test, with the configured judge and recordings.
 ///
@@ -91,19 +93,6 @@ fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
         .embedding(run.embedder())
 }
 
-/// One expectation on one case or component, ready to be measured.
-struct Planned {
-    expectation: Expectation,
-    target: Result<Target, BoxError>,
-    component: Option<String>,
-    span: Option<usize>,
-}
-
-struct Target {
-    case: Arc<TestCase>,
-    span: Option<usize>,
-}
-
 /// Measures everything that the checks expect. The records come in the order of the source, whatever ends first.
 pub(super) async fn measure_all(
     run: &'static Run,
@@ -118,38 +107,82 @@ pub(super) async fn measure_all(
         let (case, expectations) = check.into_parts();
         let case = Arc::new(with_trace(case, &trace));
         cases.push(serde_json::to_value(&*case).unwrap_or_default());
-        for planned in expectations
-            .into_iter()
-            .flat_map(|expectation| plan(expectation, &case, &trace))
-        {
-            let trace = trace.clone();
-            let shown = planned.about();
-            // A case of its own: what a metric calls is not the application's, and its panic is recorded.
-            let context = CaseContext::new(trial, None);
-            let work = observe::scope(context.clone(), measure_one(run, planned, trace, trial));
-            tasks.push((index, shown, context, runtime::bodies().spawn(work)));
+        for expectation in expectations {
+            let plan = plan(&expectation, &case, &trace);
+            let start = |planned: Planned| {
+                let trace = trace.clone();
+                let shown = planned.about();
+                // A case of its own: what a metric calls is not the application's, and its panic is recorded.
+                let context = CaseContext::new(trial, None);
+                let work = observe::scope(context.clone(), measure_one(run, planned, trace, trial));
+                (shown, context, runtime::bodies().spawn(work))
+            };
+            let started: Vec<_> = plan.planned.into_iter().map(start).collect();
+            tasks.push((index, expectation, plan.over, started));
         }
     }
-    let mut seen: HashMap<(Option<String>, String, Option<String>), u32> = HashMap::new();
-    let mut records = Vec::with_capacity(tasks.len());
+    let mut numbers = Numbers::default();
+    let mut records = Vec::new();
     let mut patience = Patience::new(run, limit);
-    for (case, shown, context, task) in tasks {
-        let mut record = patience.wait(task, &context).await.unwrap_or_else(|why| {
-            shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
-        });
-        record.case = case;
-        let nth = seen
-            .entry((
-                record.component.clone(),
-                record.metric.clone(),
-                record.label.clone(),
-            ))
-            .or_default();
-        *nth += 1;
-        record.nth = *nth;
-        records.push(record);
+    for (case, expectation, over, started) in tasks {
+        let mut ended = Vec::with_capacity(started.len() + 1);
+        for (shown, context, task) in started {
+            let record = patience.wait(task, &context).await.unwrap_or_else(|why| {
+                shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
+            });
+            ended.push(record);
+        }
+        if let Some((over, component)) = over {
+            let whole = together(expectation, over, component, &mut ended);
+            ended.insert(0, whole);
+        }
+        for mut record in ended {
+            record.case = case;
+            record.nth = numbers.next(&record);
+            records.push(record);
+        }
     }
     (cases, records)
+}
+
+/// The record that decides for several spans, whose own records become its parts.
+fn together(
+    expectation: Expectation,
+    over: Over,
+    component: String,
+    parts: &mut [MeasurementRecord],
+) -> MeasurementRecord {
+    let (score, deciding) = match decide(over, expectation.bar(), parts) {
+        Ok((score, deciding)) => (Ok(score), deciding),
+        Err(error) => (Err(error), None),
+    };
+    let about = About {
+        expectation,
+        component: Some(component),
+        span: deciding.and_then(|at| parts[at].span),
+    };
+    let mut whole = about.record(score, AskLog::default(), Duration::ZERO, false);
+    whole.over = Some(over);
+    whole.judge = parts.iter().find_map(|part| part.judge.clone());
+    for part in parts {
+        part.part = true;
+        part.component.clone_from(&whole.component);
+    }
+    whole
+}
+
+/// Tells records with equal keys apart. Parts are counted by themselves: how many there are changes no other key.
+#[derive(Default)]
+struct Numbers(HashMap<(bool, Option<String>, String, Option<String>), u32>);
+
+impl Numbers {
+    fn next(&mut self, record: &MeasurementRecord) -> u32 {
+        let (component, label) = (record.component.clone(), record.label.clone());
+        let key = (record.part, component, record.metric.clone(), label);
+        let nth = self.0.entry(key).or_default();
+        *nth += 1;
+        *nth
+    }
 }
 
 /// What a record says of its expectation, before it is measured.
@@ -185,6 +218,8 @@ impl About {
             label: adjustments.label,
             component: self.component.clone(),
             span: self.span,
+            over: None,
+            part: false,
             case: 0,
             nth: 1,
             outcome: Outcome::Errored,
@@ -274,113 +309,6 @@ async fn measure_one(
     record
 }
 
-/// A metric that does nothing for the time limit is given up. Waiting for a judge that answers others meanwhile is not
-/// doing nothing: a slow judge with a long queue is no error. The metrics of a case run at once, and so does the clock.
-struct Patience {
-    run: &'static Run,
-    limit: Duration,
-    since: tokio::time::Instant,
-    answered: u64,
-}
-
-impl Patience {
-    fn new(run: &'static Run, limit: Duration) -> Self {
-        let since = tokio::time::Instant::now();
-        Self {
-            run,
-            limit,
-            since,
-            answered: answered(run),
-        }
-    }
-
-    async fn wait<T>(
-        &mut self,
-        mut task: JoinHandle<T>,
-        context: &CaseContext,
-    ) -> Result<T, String> {
-        loop {
-            match tokio::time::timeout_at(self.since + self.limit, &mut task).await {
-                Ok(Ok(ended)) => return Ok(ended),
-                Ok(Err(error)) => {
-                    let why = |payload: Box<dyn std::any::Any + Send>| {
-                        let text = context.take_panic();
-                        let text = text.unwrap_or_else(|| payload_text(&*payload).to_string());
-                        format!("the metric panicked: {text}")
-                    };
-                    return Err(error
-                        .try_into_panic()
-                        .map_or_else(|error| error.to_string(), why));
-                }
-                Err(_) => {}
-            }
-            let now = answered(self.run);
-            if now == self.answered {
-                task.abort();
-                return Err(format!(
-                    "the metric did not end within {:?}\n\
-                     hint: raise the limit with `#[llm_test(timeout = \"…\")]`, or `timeout` under `[run]` in llmtest.toml",
-                    self.limit
-                ));
-            }
-            (self.since, self.answered) = (tokio::time::Instant::now(), now);
-        }
-    }
-}
-
-fn answered(run: &Run) -> u64 {
-    run.judges
-        .as_ref()
-        .map_or(0, crate::judge::Judges::answered)
-}
-
-/// The cases that one expectation is about: the case itself, or one for every chosen span.
-fn plan(expectation: Expectation, case: &Arc<TestCase>, trace: &Trace) -> Vec<Planned> {
-    let Some(spans) = expectation.spans() else {
-        let target = Ok(Target {
-            case: case.clone(),
-            span: None,
-        });
-        return vec![Planned {
-            expectation,
-            target,
-            component: None,
-            span: None,
-        }];
-    };
-    match spans.select(trace) {
-        Ok(chosen) => chosen
-            .into_iter()
-            .map(|(index, span)| {
-                let target = match &span.error {
-                    None => Ok(Target {
-                        case: Arc::new(component_case(case, trace, index, span)),
-                        span: Some(index),
-                    }),
-                    Some(error) => {
-                        Err(format!("the component `{}` failed: {error}", span.name).into())
-                    }
-                };
-                Planned {
-                    expectation: expectation.clone(),
-                    target,
-                    component: Some(span.name.clone()),
-                    span: Some(index),
-                }
-            })
-            .collect(),
-        Err(error) => {
-            let component = Some(spans.to_string().trim_matches('`').to_string());
-            vec![Planned {
-                expectation,
-                target: Err(error),
-                component,
-                span: None,
-            }]
-        }
-    }
-}
-
 /// What retrievers found feeds `retrieved`, and tool calls feed `tools`, unless the case sets them. Where a retriever or
 /// an agent ran, an empty list says that there was nothing.
 fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
@@ -403,7 +331,12 @@ fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
 }
 
 /// The case of a component: its arguments, its result, what it retrieved and called itself, and what the golden expects.
-fn component_case(case: &TestCase, trace: &Trace, index: usize, span: &Span) -> TestCase {
+pub(super) fn component_case(
+    case: &TestCase,
+    trace: &Trace,
+    index: usize,
+    span: &Span,
+) -> TestCase {
     let below = |kind: SpanKind| {
         let own = move |(at, candidate): &(usize, &Span)| {
             candidate.kind == kind && (*at == index || is_below(trace, *at, index))
@@ -415,7 +348,10 @@ fn component_case(case: &TestCase, trace: &Trace, index: usize, span: &Span) -> 
             .filter(own)
             .map(|(_, span)| span)
     };
-    let expected = case.components.get(&span.name).cloned().unwrap_or_default();
+    let expected = case.components.get(&span.name).cloned();
+    let expected = expected_by_path(case, trace, index)
+        .or(expected)
+        .unwrap_or_default();
     let mut part = TestCase::new(span.input_text(), span.output_text());
     if below(SpanKind::Retriever).next().is_some() {
         part = part.retrieved(below(SpanKind::Retriever).flat_map(|span| passages(&span.output)));
@@ -428,6 +364,14 @@ fn component_case(case: &TestCase, trace: &Trace, index: usize, span: &Span) -> 
     part.expected = expected.expected;
     part.metadata = expected.metadata;
     part
+}
+
+/// What the golden expects of the span's path; the longest path that fits counts.
+fn expected_by_path(case: &TestCase, trace: &Trace, index: usize) -> Option<Component> {
+    let paths = case.components.iter();
+    let fits = paths.filter(|(path, _)| path.contains('/') && trace.has_path(index, path));
+    fits.max_by_key(|(path, _)| path.len())
+        .map(|(_, expected)| expected.clone())
 }
 
 fn is_below(trace: &Trace, mut at: usize, ancestor: usize) -> bool {

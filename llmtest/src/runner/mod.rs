@@ -4,7 +4,9 @@ mod body;
 mod case;
 mod measure;
 mod memo;
+mod patience;
 mod place;
+mod plan;
 mod run;
 
 pub(crate) use body::Place;

@@ -10,6 +10,7 @@ use crate::redact::Redactor;
 use crate::report::{
     FailedLast, GroupRecord, Shards, Style, Tally, TestRecord, failed_last, summary,
 };
+use crate::telemetry::Sink;
 use llmtest_metrics::{AnyEmbedder, AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) recordings: Option<Arc<Recordings>>,
     pub(crate) memo: Arc<RunMemo>,
     pub(crate) shards: Shards,
+    /// Where traces go.
+    sink: Option<Sink>,
     /// With `LLMTEST_FAILED`: what did not pass last time, where that is known.
     failed_last: Option<FailedLast>,
     /// How many cases may be in flight.
@@ -75,6 +78,8 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let redactor = known
             .map(|config| config.redactor.clone())
             .unwrap_or_default();
+        let sink =
+            known.map(|config| Sink::new(config.export.clone(), run_id(known), redactor.clone()));
         let shards = Shards::new(report_root(known), run_id(known), redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
         let judges = known
@@ -103,6 +108,7 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             groups: Mutex::default(),
             trouble: Mutex::default(),
             shards,
+            sink,
             redactor,
             config,
         }
@@ -170,6 +176,9 @@ impl Run {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .add(&record);
+        if let Some(sink) = &self.sink {
+            sink.case(&record);
+        }
         if let Err(error) = self.shards.test(record) {
             self.note_trouble(&error.to_string());
         }
@@ -257,6 +266,9 @@ impl Run {
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
+        }
+        for why in self.sink.iter().flat_map(Sink::finish) {
+            let _ = writeln!(out, "traces were not exported: {why}");
         }
         if let Err(error) = &self.config {
             let _ = writeln!(out, "error: {error}");

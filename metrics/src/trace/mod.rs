@@ -1,8 +1,14 @@
 //! The finished span tree of one case.
 
+mod finding;
+mod query;
 mod select;
+mod tree;
 
-pub use select::Spans;
+pub use finding::Finding;
+pub use query::{Call, Calls};
+pub use select::{Over, Spans};
+pub use tree::{Tree, TreeLine};
 
 use crate::Passage;
 use serde::{Deserialize, Serialize};
@@ -210,14 +216,52 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The spans of this name, in order.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Span> {
-        self.spans.iter().filter(move |span| span.name == name)
+    /// The index of the span that called this one.
+    pub fn caller(&self, span: usize) -> Option<usize> {
+        // Callers begin before what they call; anything else is a broken trace.
+        self.spans.get(span)?.parent.filter(|caller| *caller < span)
     }
 
-    /// The spans of this kind, in order.
-    pub fn of_kind(&self, kind: SpanKind) -> impl Iterator<Item = &Span> {
-        self.spans.iter().filter(move |span| span.kind == kind)
+    /// The names of the callers and of the span itself, from the root, joined by `/`; empty if there is no such span.
+    ///
+    /// ```
+    /// use llmtest_metrics::{Span, Trace};
+    ///
+    /// let mut spans = vec![Span::new("answer", "llm"), Span::new("retrieve", "retriever")];
+    /// spans[1].parent = Some(0);
+    /// assert_eq!(Trace { spans }.path(1), "answer/retrieve");
+    /// ```
+    pub fn path(&self, span: usize) -> String {
+        let mut names: Vec<&str> = self.up(span).collect();
+        names.reverse();
+        names.join("/")
+    }
+
+    /// Whether the path of the span is this one, or ends with it if it does not begin with a `/`.
+    ///
+    /// ```
+    /// use llmtest_metrics::{Span, Trace};
+    ///
+    /// let mut spans = vec![Span::new("answer", "llm"), Span::new("retrieve", "retriever")];
+    /// spans[1].parent = Some(0);
+    /// let trace = Trace { spans };
+    /// assert!(trace.has_path(1, "retrieve") && trace.has_path(1, "/answer/retrieve"));
+    /// assert!(!trace.has_path(1, "/retrieve"));
+    /// ```
+    pub fn has_path(&self, span: usize, path: &str) -> bool {
+        let own = format!("/{}", self.path(span));
+        match path.strip_prefix('/') {
+            Some(_) => own == path,
+            None => own
+                .strip_suffix(path)
+                .is_some_and(|before| before.ends_with('/')),
+        }
+    }
+
+    /// The names of the span and of its callers, up to the root.
+    fn up(&self, span: usize) -> impl Iterator<Item = &str> {
+        let own = self.spans.get(span).map(|_| span);
+        std::iter::successors(own, |at| self.caller(*at)).map(|at| self.spans[at].name.as_str())
     }
 }
 

@@ -1,0 +1,173 @@
+//! Recorded traces as test cases and goldens.
+//!
+//! Every function takes a text and reads nothing else. What a trace lacks or says wrong is in
+//! [`ImportedTrace::problems`]; only a text that is no JSON at all is an error.
+//!
+//! ```
+//! let export = r#"{"id": "t1", "name": "support", "observations": [
+//!     {"id": "a", "type": "AGENT", "name": "agent", "startTime": "2026-01-01T00:00:00Z",
+//!      "endTime": "2026-01-01T00:00:02Z", "input": "Where is my order?", "output": "On its way."},
+//!     {"id": "b", "parentObservationId": "a", "type": "TOOL", "name": "lookup",
+//!      "startTime": "2026-01-01T00:00:01Z", "endTime": "2026-01-01T00:00:02Z",
+//!      "input": {"order": 7}, "output": "sent"}]}"#;
+//! let traces = llmtest::import::langfuse(export)?;
+//! let golden = traces[0].golden();
+//! assert_eq!(golden.input, "Where is my order?");
+//! assert_eq!(golden.expected.as_deref(), Some("On its way."));
+//! assert_eq!(golden.expected_tools[0].name, "lookup");
+//! assert_eq!(golden.components["lookup"].output, Some("sent".into()));
+//! # Ok::<(), llmtest::import::ImportError>(())
+//! ```
+
+mod attributes;
+mod deepeval;
+mod langfuse;
+mod messages;
+mod otlp;
+mod python;
+mod summary;
+mod time;
+mod tree;
+
+pub use deepeval::deepeval;
+pub use langfuse::langfuse;
+pub use messages::{Message, MessageCall, messages};
+pub use otlp::otlp_json;
+
+use llmtest_metrics::{Component, Golden, Passage, TestCase, ToolCall, Trace, Turn};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// One recorded trace, with what a test needs of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ImportedTrace {
+    /// Its id where it comes from.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The spans; parents stand before children, else they are in the order in which they began.
+    pub trace: Trace,
+    /// The spans' ids where they come from, in the order of [`Trace::spans`].
+    pub span_ids: Vec<String>,
+    /// What the user asked.
+    pub input: String,
+    /// What the application answered at last.
+    pub output: String,
+    /// The chat: of the outermost span that holds one, else of the last model call.
+    pub messages: Vec<Message>,
+    /// The exchanges, where the chat has more than one question.
+    pub turns: Vec<Turn>,
+    /// The calls of tools with arguments and results, in order.
+    pub tools: Vec<ToolCall>,
+    /// The passages of every retriever, in order.
+    pub retrieved: Vec<Passage>,
+    /// What else is known of the trace: its user, session, tags.
+    pub metadata: Map<String, Value>,
+    /// Scores that the trace was given before, as the source has them.
+    pub scores: Vec<Value>,
+    /// What is missing or contradicts itself, in words. Nothing is dropped without a line here.
+    pub problems: Vec<String>,
+}
+
+impl ImportedTrace {
+    /// The trace as a golden: its question, its answer as the expected one, its calls as the expected ones, and every
+    /// named stage's output as reference.
+    pub fn golden(&self) -> Golden {
+        let mut golden = Golden::new(&self.input);
+        golden.id.clone_from(&self.id);
+        golden.expected = (!self.output.is_empty()).then(|| self.output.clone());
+        golden.retrieved.clone_from(&self.retrieved);
+        golden.expected_tools.clone_from(&self.tools);
+        golden.turns.clone_from(&self.turns);
+        golden.metadata.clone_from(&self.metadata);
+        for span in &self.trace.spans {
+            if span.output.is_null() || golden.components.contains_key(&span.name) {
+                continue;
+            }
+            let outputs: Vec<Value> = self
+                .trace
+                .named(&span.name)
+                .map(|span| span.output.clone())
+                .collect();
+            let mut component = Component::default();
+            if outputs.len() == 1 {
+                component.output = outputs.into_iter().next();
+            } else {
+                component.outputs = outputs;
+            }
+            golden.components.insert(span.name.clone(), component);
+        }
+        golden
+    }
+
+    /// The trace as a case, to be measured as it was recorded.
+    pub fn test_case(&self) -> TestCase {
+        let mut case = TestCase::new(&self.input, &self.output);
+        case.retrieved.clone_from(&self.retrieved);
+        case.tools.clone_from(&self.tools);
+        case.turns.clone_from(&self.turns);
+        case.metadata.clone_from(&self.metadata);
+        case
+    }
+}
+
+/// A text that holds no traces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportError {
+    message: String,
+}
+
+impl ImportError {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+/// The documents of a text: one of JSON, a list of them, or one per line.
+fn documents(text: &str) -> Result<Vec<Value>, ImportError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let whole = match serde_json::from_str(text) {
+        Ok(Value::Array(items)) => return Ok(items),
+        Ok(one) => return Ok(vec![one]),
+        Err(error) => error,
+    };
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty());
+    let mut all = Vec::new();
+    for (number, line) in lines {
+        let read = serde_json::from_str(line).map_err(|error| {
+            if number == 1 {
+                ImportError::new(format!("the text is neither JSON nor JSON Lines: {whole}"))
+            } else {
+                ImportError::new(format!("line {number} is not JSON: {error}"))
+            }
+        });
+        all.push(read?);
+    }
+    Ok(all)
+}
+
+/// The first of these keys that holds something.
+fn first<'a>(object: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+    let values = keys.iter().filter_map(|key| object.get(*key));
+    values.into_iter().find(|value| !value.is_null())
+}
+
+/// The first of these keys that holds a text.
+fn first_text<'a>(object: &'a Value, keys: &[&str]) -> Option<&'a str> {
+    keys.iter()
+        .filter_map(|key| object.get(*key)?.as_str())
+        .find(|text| !text.is_empty())
+}
