@@ -88,6 +88,21 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 /// A test can put a result in place of the function's own with `llmtest::substitute`, also without `replay`, if the
 /// result (of a `Result`, what is in `Ok`) is `Deserialize`.
 ///
+/// # Telemetry
+///
+/// With the feature `tracing` of `llmtest` every call is a span of `tracing` too, in production and in tests, so that it
+/// shows in the telemetry which the application has: target `llmtest::observe`, level `INFO`, entered at each poll, with
+/// `otel.name` as its name. It has OpenTelemetry's names for what is known: `gen_ai.operation.name` (`chat` for `llm`,
+/// `embeddings`, `execute_tool`, `invoke_agent`, `retrieval`), `gen_ai.tool.name` or `gen_ai.agent.name`,
+/// `gen_ai.usage.input_tokens` and `gen_ai.usage.output_tokens`, `otel.status_code` and `error.type` (`error`, `panic`,
+/// `cancelled`), and where the function is.
+///
+/// Arguments, results and the texts of errors never go into it, since telemetry leaves the machine and they are the
+/// user's: record on a span of your own what may be seen. If no subscriber wants these spans, a call costs a nanosecond
+/// more.
+///
+/// The way back, spans of other crates as components of a test, is `llmtest::CaptureLayer` (feature `tracing-capture`).
+///
 /// ```
 /// #[llmtest::observe(retriever)]
 /// async fn retrieve(question: &str) -> Vec<String> {

@@ -31,6 +31,7 @@ pub(crate) fn expand(options: &Options, signature: &Signature, function: &Functi
         span: hidden("__llmtest_span"),
         output: hidden("__llmtest_output"),
         future: hidden("__llmtest_future"),
+        teller: hidden("__llmtest_teller"),
     };
     let meta = code.meta(&sig.ident, function, &body);
     let begin = code.begin();
@@ -66,6 +67,7 @@ pub(super) struct Code<'a> {
     pub(super) span: Ident,
     pub(super) output: Ident,
     pub(super) future: Ident,
+    pub(super) teller: Ident,
 }
 
 impl Code<'_> {

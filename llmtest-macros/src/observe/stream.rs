@@ -88,19 +88,26 @@ impl Code<'_> {
             span,
             output,
             future,
+            teller,
             ..
         } = self;
+        let tell = self.teller();
         match self.signature.shape {
             Shape::Sync => {
                 let body = closure(declared, body);
-                let called = quote!(#p::call_once(#span.as_ref(), #body));
-                self.recorded_stream(stream, &called)
+                let called = quote!(#p::call_once(#span.as_ref(), || #teller.call(#body)));
+                let recorded = self.recorded_stream(stream, &called);
+                quote! {
+                    #tell
+                    #recorded
+                }
             }
             Shape::Async => {
                 let body = with_return_type(&self.signature.output, body);
                 let recorded = self.recorded_stream(stream, &self.awaited());
                 quote! {
                     let #future = ::core::pin::pin!(async move #body);
+                    #tell
                     #recorded
                 }
             }
@@ -117,6 +124,7 @@ impl Code<'_> {
                         ::core::option::Option::Some(#output) => ::core::result::Result::Err(#output),
                     };
                     async move {
+                        #tell
                         let #output = match #future {
                             ::core::result::Result::Err(#output) => #made,
                             ::core::result::Result::Ok(#future) => {
@@ -147,6 +155,7 @@ impl Code<'_> {
             ..
         } = self;
         let body = closure(declared, body);
+        let tell = self.teller();
         let live = self.live(stream, &self.awaited());
         let closed = self.close(stream);
         let replay = self.replays().then(|| {
@@ -154,6 +163,7 @@ impl Code<'_> {
             quote! {
                 if let ::core::option::Option::Some(#output) = #p::look_up(&mut #span) {
                     return ::std::boxed::Box::pin(async move {
+                        #tell
                         let #output = #found;
                         #closed
                     });
@@ -166,29 +176,42 @@ impl Code<'_> {
                 #p::substituted(&__LLMTEST_META, &mut #span)
             {
                 return ::std::boxed::Box::pin(async move {
+                    #tell
                     let #output = #made;
                     #closed
                 });
             }
             #replay
             let #future = #p::call_once(#span.as_ref(), #body);
-            if #span.is_none() {
+            if #span.is_none() && !#p::is_told() {
                 return #future;
             }
             ::std::boxed::Box::pin(async move {
+                #tell
                 let #output = #live;
                 #closed
             })
         }
     }
 
+    /// What tells the application's telemetry of the call and then of the stream.
+    fn teller(&self) -> TokenStream {
+        let Self { p, teller, .. } = self;
+        quote!(let mut #teller = #p::Teller::of(&__LLMTEST_META);)
+    }
+
     /// The result of the future, polled inside of the span.
     fn awaited(&self) -> TokenStream {
-        let Self { span, future, .. } = self;
+        let Self {
+            span,
+            future,
+            teller,
+            ..
+        } = self;
         quote! {
             match &#span {
-                ::core::option::Option::None => #future.await,
-                ::core::option::Option::Some(#span) => #span.within(#future).await,
+                ::core::option::Option::None => #teller.within(#future).await,
+                ::core::option::Option::Some(#span) => #span.within(#teller.within(#future)).await,
             }
         }
     }
@@ -314,7 +337,11 @@ impl Code<'_> {
     /// The stream with its span, for the source in `output`; or closes the span with the error.
     fn close(&self, stream: &Streams) -> TokenStream {
         let Self {
-            p, span, output, ..
+            p,
+            span,
+            output,
+            teller,
+            ..
         } = self;
         let keep = match self.signature.result {
             Treatment::Skip => quote!(Nothing),
@@ -331,7 +358,7 @@ impl Code<'_> {
             let ty = &stream.ty;
             quote_spanned!(at=> #p::streamed_boxed::<#ty>)
         };
-        let wrapped = quote!(#wrap(#span, #output, #p::Keep::#keep, #see));
+        let wrapped = quote!(#wrap(#span, #output, #p::Keep::#keep, #see, #teller));
         if !stream.fallible {
             return wrapped;
         }
@@ -357,6 +384,7 @@ impl Code<'_> {
             match #output {
                 ::core::result::Result::Ok(#output) => ::core::result::Result::Ok(#wrapped),
                 ::core::result::Result::Err(#error) => {
+                    #teller.end(true);
                     if let ::core::option::Option::Some(#span) = #span {
                         #failed;
                     }

@@ -83,7 +83,7 @@ pub(crate) use substitute::Substitute;
 
 /// Everything that the expansion of `#[observe]` names.
 pub(crate) mod private {
-    pub use super::bridge::{Fallible, Infallible, is_told, told, told_future};
+    pub use super::bridge::{Fallible, Infallible, Teller, is_told, told, told_future};
     pub use super::capture::{
         Captured, MessageViaDebug, MessageViaDisplay, MessageViaName, ValueViaDebug, ValueViaName,
         ValueViaSerialize, redacted,

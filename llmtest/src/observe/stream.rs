@@ -9,6 +9,7 @@ use std::thread::panicking;
 use futures_core::Stream;
 use serde_json::{Map, Value, json};
 
+use super::bridge::Teller;
 use super::capture::redacted;
 use super::open::Open;
 use super::replay::{ErrorOf, Found, StageOutput, miss};
@@ -191,10 +192,17 @@ pub struct Streamed<S, I> {
     see: fn(&I) -> Seen,
     // After the source: what that does while it is dropped is still within the span.
     recorder: Option<Recorder>,
+    teller: Teller,
 }
 
 impl<S, I> Streamed<S, I> {
-    fn new(span: Option<Open>, mut source: Source<S, I>, keep: Keep, see: fn(&I) -> Seen) -> Self {
+    fn new(
+        span: Option<Open>,
+        mut source: Source<S, I>,
+        keep: Keep,
+        see: fn(&I) -> Seen,
+        teller: Teller,
+    ) -> Self {
         let open = match &mut source {
             Source::Live(_) => span,
             Source::Recorded(recorded) => recorded.open.take(),
@@ -203,6 +211,7 @@ impl<S, I> Streamed<S, I> {
             source,
             see,
             recorder: open.map(|open| Recorder::new(open, keep)),
+            teller,
         }
     }
 }
@@ -212,16 +221,21 @@ impl<S: Stream<Item = I> + Unpin, I> Stream for Streamed<S, I> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<I>> {
         let this = self.get_mut();
+        let teller = &this.teller;
         let polled = match &mut this.source {
-            Source::Live(stream) => match &mut this.recorder {
-                None => return Pin::new(stream).poll_next(cx),
-                Some(recorder) => recorder.poll(|| Pin::new(&mut *stream).poll_next(cx)),
-            },
+            Source::Live(stream) => {
+                let mut poll = || teller.call(|| Pin::new(&mut *stream).poll_next(cx));
+                match &mut this.recorder {
+                    None => poll(),
+                    Some(recorder) => recorder.poll(poll),
+                }
+            }
             Source::Recorded(recorded) => Poll::Ready(recorded.next(&mut this.recorder)),
         };
         match &polled {
             Poll::Pending => {}
             Poll::Ready(None) => {
+                this.teller.end(false);
                 if let Some(mut recorder) = this.recorder.take() {
                     recorder.finish(true);
                 }
@@ -444,8 +458,9 @@ pub fn streamed<S: Stream>(
     source: Source<Pin<Box<S>>, S::Item>,
     keep: Keep,
     see: fn(&S::Item) -> Seen,
+    teller: Teller,
 ) -> Streamed<Pin<Box<S>>, S::Item> {
-    Streamed::new(span, source, keep, see)
+    Streamed::new(span, source, keep, see, teller)
 }
 
 /// Records a boxed stream. If nobody listens it stays what it is.
@@ -454,10 +469,11 @@ pub fn streamed_boxed<S: BoxedStream>(
     source: Source<S, S::Of>,
     keep: Keep,
     see: fn(&S::Of) -> Seen,
+    teller: Teller,
 ) -> S {
     match source {
-        Source::Live(stream) if span.is_none() => stream,
-        source => S::boxed(Streamed::new(span, source, keep, see)),
+        Source::Live(stream) if span.is_none() && teller.is_idle() => stream,
+        source => S::boxed(Streamed::new(span, source, keep, see, teller)),
     }
 }
 

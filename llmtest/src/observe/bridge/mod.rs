@@ -18,7 +18,7 @@ pub use incoming::CaptureLayer;
 #[cfg(feature = "tracing-capture")]
 pub(crate) use incoming::{attach, trouble};
 pub(super) use outgoing::usage;
-pub use outgoing::{is_told, told, told_future};
+pub use outgoing::{Teller, is_told, told, told_future};
 
 /// The target of the spans that `#[observe]` opens, which are not to come back in.
 #[cfg(any(feature = "tracing", feature = "tracing-capture"))]

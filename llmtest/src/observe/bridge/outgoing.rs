@@ -4,7 +4,7 @@
 //! and results never go into it: telemetry leaves the machine, and the application has not said that they may.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use super::super::open::Meta;
 use super::{Outcome, TARGET};
 
 /// A span of the application's telemetry.
-struct Outgoing {
+pub(crate) struct Outgoing {
     span: Span,
     prompt_tokens: AtomicU64,
     completion_tokens: AtomicU64,
@@ -103,10 +103,59 @@ where
 
 impl<F, O> Drop for Told<F, O> {
     fn drop(&mut self) {
-        if let Some(outgoing) = &self.outgoing
-            && !panicking()
-        {
-            outgoing.span.record("error.type", "cancelled");
+        if let Some(outgoing) = &self.outgoing {
+            outgoing.drop_unfinished();
+        }
+    }
+}
+
+/// Tells of a call that returns a stream: of its body, and then of every poll until the stream ends.
+pub struct Teller(Option<Arc<Outgoing>>);
+
+impl Teller {
+    /// Of this function, if somebody wants to know.
+    #[inline]
+    pub fn of(meta: &'static Meta) -> Self {
+        Self(Outgoing::open(meta))
+    }
+
+    /// Whether there is nothing to tell.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Runs the body, or polls the stream, inside of the span.
+    #[inline]
+    pub fn call<R>(&self, body: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            None => body(),
+            Some(outgoing) => outgoing.inside(body),
+        }
+    }
+
+    /// Polls the body inside of the span.
+    #[inline]
+    pub fn within<F: Future + Unpin>(
+        &self,
+        mut future: F,
+    ) -> impl Future<Output = F::Output> + Unpin {
+        poll_fn(move |cx| self.call(|| Pin::new(&mut future).poll(cx)))
+    }
+
+    /// The stream has ended, or there is none.
+    #[inline]
+    pub fn end(&mut self, failed: bool) {
+        if let Some(outgoing) = self.0.take() {
+            outgoing.end(failed);
+        }
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if let Some(outgoing) = &self.0 {
+            outgoing.drop_unfinished();
         }
     }
 }
@@ -175,6 +224,13 @@ impl Outgoing {
         }
     }
 
+    /// Nobody wants the result any more.
+    fn drop_unfinished(&self) {
+        if !panicking() {
+            self.span.record("error.type", "cancelled");
+        }
+    }
+
     fn fail(&self, kind: &str) {
         self.span.record("otel.status_code", "ERROR");
         self.span.record("error.type", kind);
@@ -221,6 +277,7 @@ fn here(tell: impl FnOnce(&Outgoing)) {
 }
 
 // The tests listen with the layer of the other direction beside the application's.
-#[cfg(all(test, feature = "tracing-capture"))]
+#[cfg(test)]
+#[cfg(feature = "tracing-capture")]
 #[path = "outgoing_tests.rs"]
 mod tests;

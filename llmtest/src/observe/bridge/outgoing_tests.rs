@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use futures_core::Stream;
+use futures_util::StreamExt as _;
 use llmtest_macros::observe;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -192,6 +194,49 @@ fn functions_that_return_futures_are_told_of_when_they_run() {
         ]
     );
     assert_eq!(seen[1].entered, 2);
+}
+
+#[observe(crate = crate, llm)]
+async fn words(text: &'static str) -> Result<impl Stream<Item = &'static str>, String> {
+    super::super::super::note_usage(1, 0);
+    if text.is_empty() {
+        return Err("nothing to say".to_string());
+    }
+    tokio::task::yield_now().await;
+    Ok(futures_util::stream::iter(text.split(' ')).inspect(|_| {
+        super::super::super::note_usage(0, 1);
+    }))
+}
+
+#[observe(crate = crate)]
+fn boxed_words(text: &str) -> Pin<Box<dyn Stream<Item = &str> + Send + '_>> {
+    Box::pin(futures_util::stream::iter(text.split(' ')))
+}
+
+#[test]
+fn a_stream_is_one_span_from_the_call_to_its_end() {
+    let seen = seen_of(|| {
+        block_on(async {
+            let all: Vec<_> = words("one two three").await.unwrap().collect().await;
+            assert_eq!(all.len(), 3);
+            let mut some = Box::pin(words("one two").await.unwrap());
+            some.next().await;
+            drop(some);
+            assert!(words("").await.is_err());
+            assert_eq!(boxed_words("a b").count().await, 2);
+        });
+    });
+    let fields = [FIELDS[1], FIELDS[2], FIELDS[3], "error.type"];
+    let shown: Vec<_> = seen.iter().map(|seen| short(seen, &fields)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("words", None, vec!["1", "3", "-", "-"]),
+            ("words", None, vec!["1", "1", "-", "cancelled"]),
+            ("words", None, vec!["1", "0", "ERROR", "error"]),
+            ("boxed_words", None, vec!["-", "-", "-", "-"]),
+        ]
+    );
 }
 
 #[test]
