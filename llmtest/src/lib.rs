@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "harness")]
+mod blame;
+#[cfg(feature = "harness")]
 mod config;
 #[cfg(feature = "harness")]
 mod dataset;
@@ -21,10 +23,14 @@ mod report;
 mod runner;
 #[cfg(feature = "harness")]
 mod runtime;
+#[cfg(feature = "harness")]
+pub mod stats;
 
 pub use llmtest_macros::observe;
 pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
+#[cfg(feature = "harness")]
+pub use blame::{Blame, CausalShare, CausalTotals, Estimate, Lift, StageBlame};
 #[cfg(feature = "harness")]
 pub use dataset::DatasetError;
 #[cfg(feature = "harness")]
@@ -103,7 +109,7 @@ pub mod __private {
     pub use crate::judge::NamedJudge;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
-    pub use crate::runner::measure_traced;
+    pub use crate::runner::{blame_of, measure_traced};
     #[cfg(feature = "harness")]
     pub use inventory;
 }

@@ -15,6 +15,7 @@ pub(super) struct File {
     pub(super) recording: Recording,
     pub(super) redact: Redact,
     pub(super) gate: Gate,
+    pub(super) blame: Blame,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,6 +67,13 @@ pub(super) struct Gate {
     pub(super) alpha: Option<Alpha>,
     pub(super) on_inconclusive: Option<OnInconclusive>,
     pub(super) max_errors: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Blame {
+    pub(super) causal: Option<bool>,
+    pub(super) max: Option<NonZeroUsize>,
 }
 
 /// A time limit.

@@ -282,7 +282,7 @@ fn the_documentation_names_every_variable_and_the_true_defaults() {
         .unwrap();
     let folder = Folder::new("documented", toml);
     let shown = |config: Config| {
-        let gate = format!("{:?}", config.gate);
+        let gate = format!("{:?}{:?}", config.gate, config.blame);
         (
             format!("{:?}{:?}", config.judge, config.embedder),
             gate,

@@ -6,6 +6,7 @@
 
 use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use crate::Result;
+use crate::blame::{BlameTally, CaseView, CausalRecord};
 use crate::redact::Redactor;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ enum Line {
     Test(TestRecord),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
+    Causal(CausalRecord),
 }
 
 /// The shard of this process.
@@ -74,6 +76,10 @@ impl Shards {
 
     pub(crate) fn group(&self, record: GroupRecord) -> Result<()> {
         self.line(&Line::Group(record))
+    }
+
+    pub(crate) fn causal(&self, record: CausalRecord) -> Result<()> {
+        self.line(&Line::Causal(record))
     }
 
     pub(crate) fn unattributed(&self, spans: BTreeMap<String, usize>) -> Result<()> {
@@ -174,6 +180,7 @@ enum Head<'a> {
     Test(CaseHead<'a>),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
+    Causal(CausalRecord),
 }
 
 /// Where a case stands in the report, in the order of its fields.
@@ -194,6 +201,13 @@ struct CaseHead<'a> {
 }
 
 impl CaseHead<'_> {
+    fn is_of(&self, rerun: &CausalRecord) -> bool {
+        let numbers = (rerun.position, rerun.attempt);
+        (self.position, self.attempt) == numbers
+            && (&*self.binary, &*self.test, self.row.as_deref())
+                == (&*rerun.binary, &*rerun.test, rerun.row.as_deref())
+    }
+
     fn is_same_case(&self, other: &Self) -> bool {
         let case = |head: &Self| (head.line, head.position);
         case(self) == case(other)
@@ -209,6 +223,7 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
     let mut cases: Vec<(CaseHead<'_>, &str)> = Vec::new();
     let mut groups: BTreeMap<(String, String, String), GroupRecord> = BTreeMap::new();
     let mut unattributed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut causal: Vec<CausalRecord> = Vec::new();
     for line in shards.iter().flat_map(|text| text.lines()) {
         match serde_json::from_str::<Head<'_>>(line) {
             Ok(Head::Test(head)) => {
@@ -233,6 +248,7 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
                     *unattributed.entry(name).or_default() += count;
                 }
             }
+            Ok(Head::Causal(record)) => causal.push(record),
             Err(_) => {}
         }
     }
@@ -250,7 +266,7 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
         RunReport::FORMAT,
         serde_json::to_string(&run)?
     )?;
-    let mut first = true;
+    let (mut first, mut blame) = (true, BlameTally::default());
     for (at, (head, record)) in cases.iter().enumerate() {
         if cases
             .get(at + 1)
@@ -261,9 +277,20 @@ fn fold(shards: &[String], id: &str, out: &mut dyn Write) -> Result<()> {
         out.write_all(if first { b"\n" } else { b",\n" })?;
         out.write_all(record.as_bytes())?;
         first = false;
+        if let Ok(case) = serde_json::from_str::<CaseView<'_>>(record) {
+            blame.add(&case);
+        }
+        // Of the same attempt only.
+        for rerun in causal.extract_if(.., |rerun| head.is_of(rerun)) {
+            blame.add_causal(rerun);
+        }
     }
     let groups: Vec<_> = groups.into_values().collect();
-    writeln!(out, "\n],\"groups\":{}}}", serde_json::to_string(&groups)?)?;
+    write!(out, "\n],\"groups\":{}", serde_json::to_string(&groups)?)?;
+    if let Some(blame) = blame.blame() {
+        write!(out, ",\"blame\":{}", serde_json::to_string(&blame)?)?;
+    }
+    writeln!(out, "}}")?;
     Ok(())
 }
 
