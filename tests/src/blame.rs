@@ -229,7 +229,11 @@ pub fn truth(setup: Setup) -> Truth {
                 let sound = 1.0 - setup.wrong(stage);
                 let none_by_itself = sound.powi(calls);
                 let none_at_all = (sound * (1.0 - INHERITED)).powi(calls);
-                probability *= [none_at_all, none_by_itself - none_at_all, 1.0 - none_by_itself][*what];
+                probability *= [
+                    none_at_all,
+                    none_by_itself - none_at_all,
+                    1.0 - none_by_itself,
+                ][*what];
             }
             // What comes out of each stage, with the first `mended` ones put right.
             let run = |mended: usize| -> [bool; 4] {

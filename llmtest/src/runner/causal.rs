@@ -273,18 +273,20 @@ pub(crate) fn plan(mut failed: Vec<FailedTrial>, max: usize) -> Plan {
         if take == 1 { "is" } else { "are" },
     );
     if many > take {
-        text.push_str(&format!(
-            "; {} more are left out\nhint: raise `max` under `[blame]` in llmtest.toml",
-            many - take
-        ));
+        text.push_str(&format!("; {} more are left out", many - take));
     }
     if all > many {
-        text.push_str(&format!(
-            "; {} without a reference\nhint: give the row `\"components\": {{\"a stage\": {{\"output\": …}}}}`",
-            all - many
-        ));
+        text.push_str(&format!("; {} without a reference", all - many));
     }
     text.push('\n');
+    if many > take {
+        text.push_str("hint: raise `max` under `[blame]` in llmtest.toml\n");
+    }
+    if all > many {
+        text.push_str(
+            "hint: references stand in the row: `\"components\": {\"a stage\": {\"output\": …}}`\n",
+        );
+    }
     Plan { rerun, rest, text }
 }
 
@@ -341,4 +343,76 @@ pub fn blame_of(entry: &'static TestEntry, rows: Vec<Value>) -> (Option<Blame>, 
         }
         (tally.blame(), errored)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Body, Dataset};
+    use crate::observe::Substitute;
+
+    static ENTRY: TestEntry = TestEntry {
+        name: "t",
+        module: "m",
+        file: "f.rs",
+        line: 1,
+        manifest_dir: "",
+        ignored: false,
+        ignore_reason: None,
+        dataset: Dataset::None,
+        pass_rate: None,
+        trials: 1,
+        passes: None,
+        timeout: None,
+        tags: &[],
+        description: "",
+        body: Body::Sync(|_| Ok(Vec::new())),
+    };
+
+    fn failed(position: usize, stages: usize) -> FailedTrial {
+        let reference = |n| Reference {
+            name: format!("s{n}"),
+            stage: format!("s{n}"),
+            substitute: Substitute::Value(Value::Null),
+        };
+        FailedTrial {
+            entry: &ENTRY,
+            row: None,
+            place: Place::Runtime,
+            references: (0..stages).map(reference).collect(),
+            before: (0..stages).map(|n| (1 << n) - 1).collect(),
+            record: CausalRecord {
+                binary: "b".to_string(),
+                test: "t".to_string(),
+                row: None,
+                position,
+                attempt: 1,
+                trial: 0,
+                reruns: 0,
+                ended: Ended::WithoutReference,
+                why: None,
+            },
+        }
+    }
+
+    #[test]
+    fn beyond_the_limit_failed_trials_are_sampled_evenly_and_said() {
+        let mut all: Vec<_> = (0..100).map(|n| failed(99 - n, 4)).collect();
+        all.push(failed(100, 0));
+        let planned = plan(all, 5);
+        let chosen: Vec<_> = planned.rerun.iter().map(|t| t.record.position).collect();
+        assert_eq!(chosen, [0, 20, 40, 60, 80]);
+        let ended = |ended: Ended| planned.rest.iter().filter(|r| r.ended == ended).count();
+        assert_eq!(
+            (ended(Ended::LeftOut), ended(Ended::WithoutReference)),
+            (95, 1)
+        );
+        // Nothing, four beginnings, and three more stages alone.
+        assert!(
+            planned.text.starts_with("blame: 5 of 101 failed trials are run again with references in place of results, in 40 reruns; 95 more are left out; 1 without a reference\nhint: "),
+            "{}",
+            planned.text
+        );
+        assert_eq!(plan(vec![failed(0, 1)], 5).rerun.len(), 1);
+    }
 }
