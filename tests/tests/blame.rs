@@ -57,7 +57,7 @@ fn the_broken_stage_stands_first_and_blind_spots_are_named() {
     assert!(table.starts_with("12 of 30 cases failed\n"), "{table}");
     assert!(table.contains("answer/retrieve"), "{table}");
     assert!(table.contains("83% [55, 95]"), "{table}");
-    assert!(table.contains("+0.90 [+0.53, +0.97]"), "{table}");
+    assert!(table.contains("+0.90 [+0.56, +0.97]"), "{table}");
     assert!(
         table.contains("no measured stage failed in 17% [5, 45] of them; without a metric: `answer`, `answer/send`"),
         "{table}"
