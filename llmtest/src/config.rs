@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) gate: GateConfig,
     /// Where traces go.
     pub(crate) export: ExportConfig,
+    pub(crate) blame: BlameConfig,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -183,6 +184,13 @@ pub(crate) struct GateConfig {
     pub(crate) max_errors: u32,
 }
 
+/// `[blame]`: whether failed cases are run again with references in place of results, and how many at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlameConfig {
+    pub(crate) causal: bool,
+    pub(crate) max: usize,
+}
+
 /// What an inconclusive comparison means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -288,6 +296,13 @@ pub(crate) fn load(
             alpha: file.gate.alpha.map_or(0.05, file::Alpha::get),
             on_inconclusive: file.gate.on_inconclusive.unwrap_or(OnInconclusive::Warn),
             max_errors: file.gate.max_errors.unwrap_or(0),
+        },
+        blame: BlameConfig {
+            causal: env
+                .causal_blame()?
+                .or(file.blame.causal)
+                .unwrap_or_default(),
+            max: file.blame.max.map_or(100, Into::into),
         },
         concurrency: env
             .count("LLMTEST_CONCURRENCY")?

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "harness")]
+mod blame;
+#[cfg(feature = "harness")]
 mod config;
 #[cfg(feature = "harness")]
 mod dataset;
@@ -22,6 +24,8 @@ mod runner;
 #[cfg(feature = "harness")]
 mod runtime;
 #[cfg(feature = "harness")]
+pub mod stats;
+#[cfg(feature = "harness")]
 mod telemetry;
 
 pub use llmtest_macros::observe;
@@ -29,6 +33,8 @@ pub use llmtest_macros::observe;
 pub use observe::CaptureLayer;
 pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
+#[cfg(feature = "harness")]
+pub use blame::{Blame, CausalShare, CausalTotals, Estimate, Lift, StageBlame};
 #[cfg(feature = "harness")]
 pub use dataset::DatasetError;
 #[cfg(feature = "harness")]
@@ -128,7 +134,7 @@ pub mod __private {
     pub use crate::judge::NamedJudge;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
-    pub use crate::runner::measure_traced;
+    pub use crate::runner::{blame_of, measure_traced};
     #[cfg(feature = "harness")]
     pub use inventory;
 }

@@ -1,6 +1,7 @@
 //! Builds and runs the fixtures, and reads what they print.
 
 pub mod bench;
+pub mod blame;
 pub mod loopback;
 pub mod mock;
 mod tally;

@@ -61,6 +61,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "LLMTEST_SHOW",
         "`all` shows prompts, replies and reasons of what passed, too",
     ),
+    (
+        "LLMTEST_BLAME",
+        "`causal` runs failed cases again with references in place of results; `table` does not",
+    ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
     (
@@ -198,6 +202,19 @@ impl<'a> Env<'a> {
                 "LLMTEST_SHOW",
                 value,
                 "set it to `all`, or not at all",
+            )),
+        }
+    }
+
+    pub(super) fn causal_blame(&self) -> Result<Option<bool>, ConfigError> {
+        match self.text("LLMTEST_BLAME").map(str::trim) {
+            None => Ok(None),
+            Some("causal") => Ok(Some(true)),
+            Some("table") => Ok(Some(false)),
+            Some(value) => Err(wrong(
+                "LLMTEST_BLAME",
+                value,
+                "set it to `causal`, to `table`, or not at all",
             )),
         }
     }

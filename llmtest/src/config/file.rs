@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) redact: Redact,
     pub(super) gate: Gate,
     pub(super) export: Export,
+    pub(super) blame: Blame,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,6 +82,13 @@ pub(super) struct Gate {
     pub(super) alpha: Option<Alpha>,
     pub(super) on_inconclusive: Option<OnInconclusive>,
     pub(super) max_errors: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Blame {
+    pub(super) causal: Option<bool>,
+    pub(super) max: Option<NonZeroUsize>,
 }
 
 /// A time limit.

@@ -254,6 +254,19 @@ fn wrong_values_name_their_place() {
 }
 
 #[test]
+fn blame_is_causal_where_the_file_or_the_environment_says_so() {
+    let folder = Folder::new("blame", "[blame]\ncausal = true\nmax = 5\n");
+    let blame = |vars: &[(&str, &str)]| folder.load(vars).map(|config| config.blame);
+    let asked = blame(&[]).unwrap();
+    assert_eq!((asked.causal, asked.max), (true, 5));
+    assert!(!blame(&[("LLMTEST_BLAME", "table")]).unwrap().causal);
+    let error = blame(&[("LLMTEST_BLAME", "casual")]).unwrap_err();
+    assert!(error.to_string().contains("`casual`"), "{error}");
+    let none = Folder::new("no_blame", "[blame]\nmax = 0\n").load(&[]);
+    assert!(none.is_err(), "at least one");
+}
+
+#[test]
 fn a_url_is_shown_without_user_and_password() {
     let config = Folder::new("url", "")
         .load(&[(
@@ -282,7 +295,7 @@ fn the_documentation_names_every_variable_and_the_true_defaults() {
         .unwrap();
     let folder = Folder::new("documented", toml);
     let shown = |config: Config| {
-        let gate = format!("{:?}", config.gate);
+        let gate = format!("{:?}{:?}", config.gate, config.blame);
         (
             format!("{:?}{:?}", config.judge, config.embedder),
             gate,

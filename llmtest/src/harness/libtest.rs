@@ -57,6 +57,7 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         }
     };
     if was_last(entry, &asked) {
+        run.rerun_failed();
         let (table, trouble) = run.finish();
         if !run.under_nextest() {
             Run::tell(&format!("\n{table}"));

@@ -197,6 +197,7 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
     let driver = runtime::handle().spawn(drive(run, queue));
     let conclusion = libtest_mimic::run(&mimic, trials);
     driver.abort();
+    run.rerun_failed();
     let (table, trouble) = run.finish();
     if json {
         Run::tell(&table);

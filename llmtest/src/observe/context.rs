@@ -337,6 +337,11 @@ impl CaseContext {
         lock(&self.replay).failure.as_ref().map(|failure| failure.1)
     }
 
+    /// Whether the case cannot count since a stage has no recording.
+    pub(crate) fn lacks_recording(&self) -> bool {
+        self.stopped() == Some(super::replay::MISSING)
+    }
+
     /// How many calls of stages marked `replay` were replayed, and how many there were.
     pub(crate) fn stages(&self) -> (u32, u32) {
         let replay = lock(&self.replay);

@@ -90,7 +90,7 @@ impl Error for ReplayedError {}
 struct MissingRecording;
 
 /// What spans say that were running then.
-const MISSING: &str = "stopped by a missing recording";
+pub(super) const MISSING: &str = "stopped by a missing recording";
 
 /// What an open span knows of its stage.
 pub(super) struct Stage {

@@ -1,5 +1,6 @@
 //! What a run leaves behind: records, and the pure functions that show them.
 
+mod blame;
 mod record;
 mod shards;
 mod summary;

@@ -1,5 +1,6 @@
 //! The record of a run: plain data, versioned, one document.
 
+use crate::Blame;
 use llmtest_metrics::{Bar, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -46,6 +47,9 @@ pub struct RunReport {
     /// Datasets that are one test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRecord>,
+    /// Which stage cost the end score; none when no case with observed calls failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Blame>,
 }
 
 impl RunReport {

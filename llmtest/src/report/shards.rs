@@ -6,6 +6,7 @@
 
 use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use crate::Result;
+use crate::blame::{BlameTally, CaseView, CausalRecord};
 use crate::redact::Redactor;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ enum Line {
     Test(TestRecord),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
+    Causal(CausalRecord),
 }
 
 /// The shard of this process.
@@ -74,6 +76,10 @@ impl Shards {
 
     pub(crate) fn group(&self, record: GroupRecord) -> Result<()> {
         self.line(&Line::Group(record))
+    }
+
+    pub(crate) fn causal(&self, record: CausalRecord) -> Result<()> {
+        self.line(&Line::Causal(record))
     }
 
     pub(crate) fn unattributed(&self, spans: BTreeMap<String, usize>) -> Result<()> {
@@ -169,6 +175,7 @@ enum Head {
     Test(CaseHead),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
+    Causal(CausalRecord),
 }
 
 /// Where a case stands in the report, in the order of its fields.
@@ -186,6 +193,12 @@ struct CaseHead {
 }
 
 impl CaseHead {
+    fn is_of(&self, rerun: &CausalRecord) -> bool {
+        let numbers = (rerun.position, rerun.attempt);
+        (self.position, self.attempt) == numbers
+            && (&self.binary, &self.test, &self.row) == (&rerun.binary, &rerun.test, &rerun.row)
+    }
+
     fn is_same_case(&self, other: &Self) -> bool {
         let case = |head: &Self| (head.line, head.position);
         case(self) == case(other)
@@ -210,6 +223,7 @@ struct Contents {
     cases: Vec<(CaseHead, Piece)>,
     groups: BTreeMap<(String, String, String), GroupRecord>,
     unattributed: BTreeMap<String, usize>,
+    causal: Vec<CausalRecord>,
 }
 
 impl Contents {
@@ -263,6 +277,7 @@ impl Contents {
                     *self.unattributed.entry(name).or_default() += count;
                 }
             }
+            Ok(Head::Causal(record)) => self.causal.push(record),
             Err(_) => {}
         }
     }
@@ -279,6 +294,7 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         mut cases,
         groups,
         unattributed,
+        mut causal,
     } = contents;
     // Stable: of equal attempts the one that was recorded last stays last.
     cases.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -295,7 +311,7 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         serde_json::to_string(&run)?
     )?;
     let mut open: Option<(usize, File)> = None;
-    let mut first = true;
+    let (mut first, mut blame, mut record) = (true, BlameTally::default(), Vec::new());
     for (at, (head, piece)) in cases.iter().enumerate() {
         if cases
             .get(at + 1)
@@ -309,12 +325,25 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         };
         out.write_all(if first { b"\n" } else { b",\n" })?;
         file.seek(SeekFrom::Start(piece.start))?;
-        std::io::copy(&mut (&file).take(piece.length), out)?;
+        record.clear();
+        (&file).take(piece.length).read_to_end(&mut record)?;
+        out.write_all(&record)?;
         open = Some((piece.shard, file));
         first = false;
+        if let Ok(case) = serde_json::from_slice::<CaseView<'_>>(&record) {
+            blame.add(&case);
+        }
+        // Of the same attempt only.
+        for rerun in causal.extract_if(.., |rerun| head.is_of(rerun)) {
+            blame.add_causal(rerun);
+        }
     }
     let groups: Vec<_> = groups.into_values().collect();
-    writeln!(out, "\n],\"groups\":{}}}", serde_json::to_string(&groups)?)?;
+    write!(out, "\n],\"groups\":{}", serde_json::to_string(&groups)?)?;
+    if let Some(blame) = blame.blame() {
+        write!(out, ",\"blame\":{}", serde_json::to_string(&blame)?)?;
+    }
+    writeln!(out, "}}")?;
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! The table at the end of a run: one line a metric and component.
 
+use super::blame::blame_table;
 use super::record::{GroupRecord, Outcome, TestRecord};
 use super::terminal::Style;
 use super::text::clean;
+use crate::blame::{BlameTally, CaseView, CausalRecord};
 use llmtest_metrics::Usage;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,6 +20,7 @@ pub(crate) struct Tally {
     replayed_calls: u32,
     usage: Usage,
     stages: (u32, u32),
+    blame: BlameTally,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -33,6 +36,7 @@ impl Tally {
     /// Adds a case.
     pub(crate) fn add(&mut self, record: &TestRecord) {
         *self.cases.entry(record.outcome).or_default() += 1;
+        self.blame.add(&CaseView::from(record));
         for trial in &record.trials {
             self.stages.0 += trial.stages.0;
             self.stages.1 += trial.stages.1;
@@ -68,6 +72,11 @@ impl Tally {
                 }
             }
         }
+    }
+
+    /// Adds what the reruns of a failed trial said.
+    pub(crate) fn add_causal(&mut self, record: CausalRecord) {
+        self.blame.add_causal(record);
     }
 
     /// Adds tests that were not run.
@@ -143,6 +152,9 @@ pub(crate) fn summary(
             clean(&group.test),
             group.pass_rate * 100.0
         );
+    }
+    if let Some(blame) = tally.blame.blame() {
+        out.push_str(&blame_table(&blame, style));
     }
     out.push('\n');
     let total: usize = tally.cases.values().sum();

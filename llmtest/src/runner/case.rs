@@ -1,6 +1,7 @@
 //! One case from its row to its record: all trials, the body and then the expectations.
 
 use super::body::{Place, run_body};
+use super::causal::FailedTrial;
 use super::measure::{error_chain, measure_all, trace};
 use super::run::Run;
 use crate::dataset::DatasetError;
@@ -65,6 +66,7 @@ impl Case {
 /// Runs all trials of a case, each when there is a free place. Always comes back with a record.
 pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> TestRecord {
     let entry = case.entry;
+    let again = run.wants_causal_blame().then(|| case.row.clone());
     let trials = if case.broken.is_some() {
         1
     } else {
@@ -90,7 +92,7 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
         ended
     };
     let needed = entry.passes.unwrap_or(entry.trials).min(trials);
-    TestRecord {
+    let record = TestRecord {
         test: entry.path(),
         row: case.id,
         position: case.position,
@@ -104,7 +106,11 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
         attempt: run.attempt(),
         duration: ended.iter().map(|trial| trial.duration).sum(),
         trials: ended,
+    };
+    if let Some(row) = again {
+        run.keep_failed(FailedTrial::all_of(entry, &row, place, &record));
     }
+    record
 }
 
 /// Milliseconds since 1970.
@@ -141,6 +147,15 @@ impl Stages for Unusable {
     }
 }
 
+/// What answers the stages of a case.
+pub(super) fn stages_of(run: &Run) -> Arc<dyn Stages> {
+    match (&run.recordings, &run.config) {
+        (Some(recordings), _) => recordings.clone(),
+        (None, Err(error)) => Arc::new(Unusable(error.to_string())),
+        (None, Ok(_)) => unreachable!("recordings are made from every valid configuration"),
+    }
+}
+
 async fn run_trial(
     run: &'static Run,
     entry: &'static TestEntry,
@@ -150,13 +165,8 @@ async fn run_trial(
 ) -> TrialRecord {
     let (clock, started) = (now(), Instant::now());
     let limit = run.timeout(entry.timeout);
-    let stages: Arc<dyn Stages> = match (&run.recordings, &run.config) {
-        (Some(recordings), _) => recordings.clone(),
-        (None, Err(error)) => Arc::new(Unusable(error.to_string())),
-        (None, Ok(_)) => unreachable!("recordings are made from every valid configuration"),
-    };
     let limits = run.config.as_ref().map(|config| config.limits);
-    let context = CaseContext::limited(trial, Some(stages), limits.unwrap_or_default());
+    let context = CaseContext::limited(trial, Some(stages_of(run)), limits.unwrap_or_default());
     let produced = run_body(entry, row, &context, limit, place).await;
     let trace = Arc::new(trace(context.finish()));
     let stages = context.stages();

@@ -93,6 +93,24 @@ fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
         .embedding(run.embedder())
 }
 
+/// Measures what the checks expect of their cases, and nothing in components.
+pub(super) async fn measure_end(
+    run: &'static Run,
+    checks: Vec<Check>,
+    trace: Arc<Trace>,
+    trial: u32,
+    limit: Duration,
+) -> Vec<MeasurementRecord> {
+    let end = checks.into_iter().map(|check| {
+        let (case, mut expectations) = check.into_parts();
+        expectations.retain(|expectation| expectation.spans().is_none());
+        (case, expectations)
+    });
+    measure_parts(run, end.collect(), trace, trial, limit)
+        .await
+        .1
+}
+
 /// Measures everything that the checks expect. The records come in the order of the source, whatever ends first.
 pub(super) async fn measure_all(
     run: &'static Run,
@@ -101,10 +119,20 @@ pub(super) async fn measure_all(
     trial: u32,
     limit: Duration,
 ) -> (Vec<Value>, Vec<MeasurementRecord>) {
+    let parts = checks.into_iter().map(Check::into_parts).collect();
+    measure_parts(run, parts, trace, trial, limit).await
+}
+
+async fn measure_parts(
+    run: &'static Run,
+    checks: Vec<(TestCase, Vec<Expectation>)>,
+    trace: Arc<Trace>,
+    trial: u32,
+    limit: Duration,
+) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let mut cases = Vec::with_capacity(checks.len());
     let mut tasks = Vec::new();
-    for (index, check) in checks.into_iter().enumerate() {
-        let (case, expectations) = check.into_parts();
+    for (index, (case, expectations)) in checks.into_iter().enumerate() {
         let case = Arc::new(with_trace(case, &trace));
         cases.push(serde_json::to_value(&*case).unwrap_or_default());
         for expectation in expectations {

@@ -2,6 +2,7 @@
 
 mod body;
 mod case;
+mod causal;
 mod lost;
 mod measure;
 mod memo;
@@ -12,5 +13,6 @@ mod run;
 
 pub(crate) use body::Place;
 pub(crate) use case::{Case, run_case};
+pub use causal::blame_of;
 pub use measure::{compare, measure, measure_traced};
 pub(crate) use run::{HarnessArgs, Run, run, start};

@@ -1,5 +1,6 @@
 //! What all cases of one process share.
 
+use super::causal::{FailedTrial, plan, rerun_all};
 use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
@@ -11,6 +12,7 @@ use crate::redact::Redactor;
 use crate::report::{
     FailedLast, GroupRecord, Shards, Style, Tally, TestRecord, failed_last, summary,
 };
+use crate::runtime;
 use crate::telemetry::Sink;
 use llmtest_metrics::{AnyEmbedder, AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::borrow::Cow;
@@ -45,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) started: Instant,
     tally: Mutex<Tally>,
     groups: Mutex<Vec<GroupRecord>>,
+    /// With causal blame: what is to be run again at the end.
+    failed: Mutex<Vec<FailedTrial>>,
     /// The first thing that kept a record from being written; shown once at the end.
     trouble: Mutex<Option<String>>,
 }
@@ -108,6 +112,7 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             started: Instant::now(),
             tally: Mutex::default(),
             groups: Mutex::default(),
+            failed: Mutex::default(),
             trouble: Mutex::default(),
             shards,
             sink,
@@ -194,6 +199,41 @@ impl Run {
             .push(group.clone());
         if let Err(error) = self.shards.group(group) {
             self.note_trouble(&error.to_string());
+        }
+    }
+
+    /// Whether failed cases are to be run again with references in place of results.
+    pub(crate) fn wants_causal_blame(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| config.blame.causal)
+    }
+
+    /// Keeps failed trials for the reruns.
+    pub(crate) fn keep_failed(&self, trials: Vec<FailedTrial>) {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(trials);
+    }
+
+    /// Runs failed trials again where that was asked for, and records what that says.
+    pub(crate) fn rerun_failed(&'static self) {
+        let failed =
+            std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(config) = self.config.as_ref().ok().filter(|_| !failed.is_empty()) else {
+            return;
+        };
+        let plan = plan(failed, config.blame.max);
+        Self::tell(&plan.text);
+        let mut records = plan.rest;
+        records.extend(runtime::handle().block_on(rerun_all(self, plan.rerun)));
+        for record in records {
+            self.tally
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add_causal(record.clone());
+            if let Err(error) = self.shards.causal(record) {
+                self.note_trouble(&error.to_string());
+            }
         }
     }
 

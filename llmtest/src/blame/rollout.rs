@@ -1,0 +1,267 @@
+//! What blame needs of one trial of one case.
+
+use crate::report::{MeasurementRecord, Outcome, TestRecord};
+use llmtest_metrics::Span;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is read of a case's record. Read of the text of a shard, so that a fold never holds a whole record.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CaseView<'a> {
+    #[serde(borrow)]
+    trials: Vec<TrialView<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TrialView<'a> {
+    #[serde(default, borrow)]
+    error: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    measurements: Vec<MeasurementView<'a>>,
+    #[serde(default, borrow)]
+    spans: Vec<SpanView<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MeasurementView<'a> {
+    #[serde(default, borrow)]
+    component: Option<Cow<'a, str>>,
+    #[serde(default)]
+    span: Option<usize>,
+    outcome: Outcome,
+    #[serde(default)]
+    report_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct SpanView<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    parent: Option<usize>,
+}
+
+impl<'a> From<&'a TestRecord> for CaseView<'a> {
+    fn from(record: &'a TestRecord) -> Self {
+        let measurement = |m: &'a MeasurementRecord| MeasurementView {
+            component: m.component.as_deref().map(Cow::Borrowed),
+            span: m.span,
+            outcome: m.outcome,
+            report_only: m.report_only,
+        };
+        let span = |span: &'a Span| SpanView {
+            name: Cow::Borrowed(&span.name),
+            parent: span.parent,
+        };
+        let trials = record.trials.iter().map(|trial| TrialView {
+            error: trial.error.as_deref().map(Cow::Borrowed),
+            measurements: trial.measurements.iter().map(measurement).collect(),
+            spans: trial.spans.iter().map(span).collect(),
+        });
+        Self {
+            trials: trials.collect(),
+        }
+    }
+}
+
+impl CaseView<'_> {
+    /// The trials that observed anything.
+    pub(super) fn rollouts(&self) -> Vec<Rollout> {
+        let observed = self.trials.iter().filter(|trial| !trial.spans.is_empty());
+        observed.map(Rollout::of).collect()
+    }
+}
+
+/// One trial: how it ended, and which of its stages passed.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Rollout {
+    /// Whether the end is ok; none when that is not known.
+    pub(super) end: Option<bool>,
+    /// Measured stages, and whether all their measurements passed.
+    pub(super) stages: BTreeMap<String, bool>,
+    /// The first stage that failed.
+    pub(super) first: Option<String>,
+    /// Observed stages.
+    pub(super) seen: BTreeSet<String>,
+}
+
+impl Rollout {
+    fn of(trial: &TrialView<'_>) -> Self {
+        let names: Vec<_> = trial
+            .spans
+            .iter()
+            .map(|span| (&*span.name, span.parent))
+            .collect();
+        let paths = paths(&names);
+        let mut rollout = Self::default();
+        if trial.error.is_none() {
+            let deciding = trial
+                .measurements
+                .iter()
+                .filter(|m| m.component.is_none() && !m.report_only);
+            rollout.end = end_of(deciding.map(|m| m.outcome));
+        }
+        // Spans that failed, and where an aggregate over spans did.
+        let mut failed: Vec<(usize, String)> = Vec::new();
+        for m in &trial.measurements {
+            let (Some(component), Outcome::Passed | Outcome::Failed) = (&m.component, m.outcome)
+            else {
+                continue;
+            };
+            let of_name = || names.iter().position(|(name, _)| name == component);
+            let span = m.span.or_else(of_name);
+            let stage = match span.and_then(|span| paths.get(span)) {
+                Some(path) if m.span.is_some() || same_path(&names, &paths, component, path) => {
+                    path.clone()
+                }
+                _ => component.to_string(),
+            };
+            let ok = m.outcome == Outcome::Passed;
+            *rollout.stages.entry(stage.clone()).or_insert(true) &= ok;
+            if !ok {
+                failed.push((span.unwrap_or(usize::MAX), stage));
+            }
+        }
+        let inner = |(span, _): &&(usize, String)| {
+            let calls = |other: &(usize, String)| is_below(&names, other.0, *span);
+            !failed.iter().any(calls)
+        };
+        let first = failed.iter().filter(inner).min_by_key(|(span, _)| *span);
+        rollout.first = first.map(|(_, stage)| stage.clone());
+        rollout.seen = paths.into_iter().collect();
+        rollout
+    }
+}
+
+/// Whether all spans of this name have this path.
+fn same_path(
+    names: &[(&str, Option<usize>)],
+    paths: &[String],
+    component: &str,
+    path: &str,
+) -> bool {
+    let mut of_name = names
+        .iter()
+        .zip(paths)
+        .filter(|((name, _), _)| *name == component);
+    of_name.all(|(_, other)| other == path)
+}
+
+fn is_below(names: &[(&str, Option<usize>)], mut at: usize, above: usize) -> bool {
+    while let Some(parent) = names.get(at).and_then(|(_, parent)| *parent) {
+        if parent >= at {
+            return false;
+        }
+        if parent == above {
+            return true;
+        }
+        at = parent;
+    }
+    false
+}
+
+/// Whether the end is ok by the outcomes that decide it; none when one is Errored or nothing was measured.
+pub(crate) fn end_of(deciding: impl Iterator<Item = Outcome>) -> Option<bool> {
+    match deciding
+        .filter(|outcome| *outcome != Outcome::Skipped)
+        .max()?
+    {
+        Outcome::Passed => Some(true),
+        Outcome::Failed => Some(false),
+        Outcome::Skipped | Outcome::Errored => None,
+    }
+}
+
+/// The path of every span, given its name and the index of its caller: the callers' names and its own. Names that repeat
+/// one below the other are one.
+pub(crate) fn paths(spans: &[(&str, Option<usize>)]) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::with_capacity(spans.len());
+    for (name, parent) in spans {
+        // Callers open first.
+        let path = match parent.and_then(|parent| Some((spans.get(parent)?.0, paths.get(parent)?)))
+        {
+            Some((caller, path)) if caller == *name => path.clone(),
+            Some((_, path)) => format!("{path}/{name}"),
+            None => (*name).to_string(),
+        };
+        paths.push(path);
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollout(spans: &str, measurements: &str) -> Rollout {
+        let text = format!(
+            r#"{{"trials": [{{"outcome": "failed", "spans": {spans}, "measurements": {measurements}}}], "more": 1}}"#
+        );
+        let view: CaseView<'_> = serde_json::from_str(&text).unwrap();
+        view.rollouts().pop().unwrap()
+    }
+
+    const SPANS: &str = r#"[{"name": "answer"}, {"name": "retrieve", "parent": 0}, {"name": "rank", "parent": 0},
+        {"name": "retrieve", "parent": 0}, {"name": "retrieve", "parent": 3}]"#;
+
+    #[test]
+    fn a_loop_is_one_stage_and_a_caller_fails_after_those_it_calls() {
+        let found = rollout(
+            SPANS,
+            r#"[{"outcome": "failed"}, {"outcome": "passed"},
+                {"component": "answer", "span": 0, "outcome": "failed"},
+                {"component": "retrieve", "span": 1, "outcome": "passed"},
+                {"component": "retrieve", "span": 3, "outcome": "failed"},
+                {"component": "rank", "span": 2, "outcome": "failed", "report_only": true}]"#,
+        );
+        assert_eq!(found.end, Some(false));
+        let stages = [
+            ("answer", false),
+            ("answer/rank", false),
+            ("answer/retrieve", false),
+        ];
+        assert_eq!(
+            found.stages,
+            stages.map(|(name, ok)| (name.to_string(), ok)).into()
+        );
+        assert_eq!(found.first.as_deref(), Some("answer/rank"));
+        assert_eq!(found.seen.len(), 3);
+    }
+
+    #[test]
+    fn what_errored_or_only_reports_decides_nothing() {
+        let found = rollout(
+            SPANS,
+            r#"[{"outcome": "passed"}, {"outcome": "failed", "report_only": true}, {"outcome": "skipped"},
+                {"component": "rank", "span": 2, "outcome": "errored"}]"#,
+        );
+        assert_eq!(
+            (found.end, found.stages.len(), found.first),
+            (Some(true), 0, None)
+        );
+        assert_eq!(
+            rollout(SPANS, r#"[{"outcome": "errored"}, {"outcome": "failed"}]"#).end,
+            None
+        );
+        assert_eq!(
+            rollout(SPANS, r#"[{"component": "rank", "outcome": "failed"}]"#).end,
+            None
+        );
+    }
+
+    #[test]
+    fn an_aggregate_over_the_calls_of_a_stage_counts_for_it() {
+        let found = rollout(
+            SPANS,
+            r#"[{"component": "retrieve", "outcome": "failed"}, {"outcome": "failed"}]"#,
+        );
+        assert_eq!(found.first.as_deref(), Some("answer/retrieve"));
+        let two = r#"[{"name": "a"}, {"name": "x", "parent": 0}, {"name": "x"}]"#;
+        let found = rollout(
+            two,
+            r#"[{"component": "x", "outcome": "failed"}, {"outcome": "failed"}]"#,
+        );
+        assert_eq!(found.first.as_deref(), Some("x"));
+    }
+}
