@@ -147,7 +147,8 @@ mod tests {
         // Another call has tokens still.
         let error = measure(&cost, &trace, None, &case).await.unwrap_err();
         assert!(error.to_string().contains("no prices"), "{error}");
-        let mixed = measure(&cost.clone().prices(1e6, 1e6), &trace, None, &case);
+        let priced = cost.clone().prices(1e6, 1e6);
+        let mixed = measure(&priced, &trace, None, &case);
         assert_eq!(mixed.await.unwrap().quantity.unwrap().value, 220.5);
         let own = measure(&cost, &trace, Some(1), &case);
         assert_eq!(own.await.unwrap().quantity.unwrap().value, 0.5);
