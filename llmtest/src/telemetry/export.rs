@@ -286,10 +286,11 @@ fn chat(value: &Value, text: &str, role: &str, finish: Option<&str>) -> Value {
         chat = arguments.values().next().map(messages).unwrap_or_default();
     }
     if chat.is_empty() {
-        let mut one = Message::default();
-        one.role = role.to_string();
-        one.content = text.to_string();
-        chat.push(one);
+        chat.push(Message {
+            role: role.to_string(),
+            content: text.to_string(),
+            ..Message::default()
+        });
     }
     chat.iter()
         .map(|message| sent_message(message, finish))
@@ -300,7 +301,8 @@ fn sent_message(message: &Message, finish: Option<&str>) -> Value {
     let mut parts = Vec::new();
     match &message.call_id {
         Some(id) => {
-            parts.push(json!({"type": "tool_call_response", "id": id, "response": message.content}))
+            parts
+                .push(json!({"type": "tool_call_response", "id": id, "response": message.content}));
         }
         None if message.content.is_empty() => {}
         None => parts.push(json!({"type": "text", "content": message.content})),

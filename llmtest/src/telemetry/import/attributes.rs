@@ -1,4 +1,4 @@
-//! What a span's attributes say, in the names of OpenTelemetry, OpenInference, Vercel, Traceloop and Langfuse.
+//! What a span's attributes say, in the names of OpenTelemetry, `OpenInference`, Vercel, Traceloop and Langfuse.
 
 use super::python;
 use super::summary::documents;
@@ -58,7 +58,7 @@ pub(super) fn kind(attributes: &Attributes) -> Option<SpanKind> {
     (model && tokens).then_some(SpanKind::Llm)
 }
 
-/// A kind by the names of OpenInference, Langfuse and Traceloop; none for the general ones.
+/// A kind by the names of `OpenInference`, Langfuse and Traceloop; none for the general ones.
 pub(super) fn named_kind(name: &str) -> Option<SpanKind> {
     match name.to_ascii_lowercase().as_str() {
         "llm" | "generation" => Some(SpanKind::Llm),
@@ -188,7 +188,7 @@ fn put(place: &mut Value, path: &str, leaf: &Value, depth: usize) {
     put(&mut place[key], rest, leaf, depth + 1);
 }
 
-/// A message as OpenInference nests it, in the shape of OpenAI.
+/// A message as `OpenInference` nests it, in the shape of OpenAI.
 fn flat_message(nested: &Value) -> Value {
     let inner = nested.get("message").unwrap_or(nested);
     let mut message = json!({"role": inner["role"], "content": inner["content"]});

@@ -17,6 +17,23 @@ const LISTS: [[&str; 2]; 5] = [
     ["toolSpans", "tool_spans"],
 ];
 
+/// The keys of a span that have a field of their own.
+const FIELDS: [&str; 13] = [
+    "uuid",
+    "name",
+    "status",
+    "type",
+    "parentUuid",
+    "startTime",
+    "endTime",
+    "input",
+    "output",
+    "model",
+    "inputTokenCount",
+    "outputTokenCount",
+    "retrievalContext",
+];
+
 /// Reads traces of DeepEval: objects with `baseSpans`, `agentSpans`, `llmSpans`, `retrieverSpans` and `toolSpans`, alone
 /// or under `trace`, as JSON or JSON Lines; keys in camel case or snake case.
 ///
@@ -58,12 +75,11 @@ fn trace(document: &Value) -> Result<ImportedTrace, ImportError> {
                 problems.push(format!("entry {at} of `{}` is no object", keys[0]));
                 continue;
             }
-            let id = first_text(span, &["uuid"])
-                .map(str::to_string)
-                .unwrap_or_else(|| {
-                    problems.push(format!("entry {at} of `{}` has no uuid", keys[0]));
-                    format!("{}#{at}", keys[0])
-                });
+            let id = first_text(span, &["uuid"]).map(str::to_string);
+            let id = id.unwrap_or_else(|| {
+                problems.push(format!("entry {at} of `{}` has no uuid", keys[0]));
+                format!("{}#{at}", keys[0])
+            });
             let read = one(span, keys[0], id, &mut problems);
             calls.extend(listed_calls(span));
             passages.extend(read.span.retrieved.iter().cloned());
@@ -175,21 +191,6 @@ fn one(item: &Value, list: &str, id: String, problems: &mut Vec<String>) -> Flat
                 .insert("tool.name".to_string(), call.name.clone().into());
         }
     }
-    const FIELDS: [&str; 13] = [
-        "uuid",
-        "name",
-        "status",
-        "type",
-        "parentUuid",
-        "startTime",
-        "endTime",
-        "input",
-        "output",
-        "model",
-        "inputTokenCount",
-        "outputTokenCount",
-        "retrievalContext",
-    ];
     for (key, value) in item.as_object().into_iter().flatten() {
         if !FIELDS.contains(&key.as_str()) && !value.is_null() {
             span.metadata.insert(key.clone(), value.clone());

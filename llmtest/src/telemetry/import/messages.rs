@@ -368,7 +368,7 @@ fn tool_result(part: &Map<String, Value>) -> Option<Message> {
     Some(message)
 }
 
-/// A call of a tool, in the shapes of OpenAI, Anthropic, Gemini, LangChain, Vercel and OpenTelemetry.
+/// A call of a tool, in the shapes of OpenAI, Anthropic, Gemini, `LangChain`, Vercel and OpenTelemetry.
 fn call(object: &Map<String, Value>) -> Option<MessageCall> {
     let inner = object
         .get("function")
@@ -407,12 +407,10 @@ pub(super) fn as_text(value: &Value) -> String {
 
 fn class_role(class: &str) -> Option<&'static str> {
     match class {
-        "human" | "HumanMessage" | "HumanMessageChunk" => Some("user"),
-        "ai" | "AIMessage" | "AIMessageChunk" => Some("assistant"),
+        "user" | "human" | "HumanMessage" | "HumanMessageChunk" => Some("user"),
+        "assistant" | "ai" | "AIMessage" | "AIMessageChunk" => Some("assistant"),
         "system" | "SystemMessage" => Some("system"),
         "tool" | "ToolMessage" => Some("tool"),
-        "user" => Some("user"),
-        "assistant" => Some("assistant"),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// Reads spans in the JSON of OpenTelemetry's protocol: requests with `resourceSpans`, one or one per line, as the file
 /// exporter and HTTP receivers have them. Keys may be in camel case or snake case, ids in hex or base64, enums names or
-/// numbers. Attributes are understood in the names of OpenTelemetry, now and before, OpenInference, Vercel, Traceloop
+/// numbers. Attributes are understood in the names of OpenTelemetry, now and before, `OpenInference`, Vercel, Traceloop
 /// and Langfuse.
 ///
 /// What [`export::otlp_json`](crate::export::otlp_json) wrote comes back as the same trace.
@@ -135,22 +135,22 @@ fn one(item: &Value, at: usize, scores: &mut Vec<Value>, problems: &mut Vec<Stri
         id = format!("#{at}");
     }
     let name = first_text(item, &["name"]).unwrap_or_default();
-    let mut span = match attributes.get(own::KIND).and_then(Value::as_str) {
-        Some(kind) => ours(name, kind, &attributes),
-        None => {
-            let mut span = Span::new(
-                name,
-                attributes::kind(&attributes).unwrap_or(SpanKind::Function),
-            );
-            read_events(&mut span, item, problems);
-            let mut own = Vec::new();
-            attributes::apply(&mut span, &attributes, &mut own);
-            problems.extend(
-                own.into_iter()
-                    .map(|why| format!("span `{id}` (`{name}`): {why}")),
-            );
-            span
-        }
+    let own_kind = attributes.get(own::KIND).and_then(Value::as_str);
+    let mut span = if let Some(kind) = own_kind {
+        ours(name, kind, &attributes)
+    } else {
+        let mut span = Span::new(
+            name,
+            attributes::kind(&attributes).unwrap_or(SpanKind::Function),
+        );
+        read_events(&mut span, item, problems);
+        let mut own = Vec::new();
+        attributes::apply(&mut span, &attributes, &mut own);
+        problems.extend(
+            own.into_iter()
+                .map(|why| format!("span `{id}` (`{name}`): {why}")),
+        );
+        span
     };
     let status = first(item, &["status"]).cloned().unwrap_or_default();
     let failed = status["code"] == 2 || status["code"] == "STATUS_CODE_ERROR";
@@ -262,13 +262,13 @@ fn read_events(span: &mut Span, item: &Value, problems: &mut Vec<String>) {
                 span.input = about
                     .get("gen_ai.prompt")
                     .map(attributes::parsed)
-                    .unwrap_or_default()
+                    .unwrap_or_default();
             }
             "gen_ai.content.completion" => {
                 span.output = about
                     .get("gen_ai.completion")
                     .map(attributes::parsed)
-                    .unwrap_or_default()
+                    .unwrap_or_default();
             }
             "gen_ai.choice" => answered.push(event_message("assistant", &about)),
             name => {

@@ -139,7 +139,7 @@ fn span(id: &str, trace: &ImportedTrace, observation: &Value, report: &mut Repor
     });
 }
 
-/// What the type says, or for a general type the attribute of OpenInference or OpenTelemetry.
+/// What the type says, or for a general type the attribute of `OpenInference` or `OpenTelemetry`.
 fn kind(observation: &Value) -> String {
     let text = |key: &str| {
         observation["attributes"][key]
