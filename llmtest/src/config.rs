@@ -8,6 +8,7 @@ mod vars;
 pub(crate) use export::ExportConfig;
 pub(crate) use vars::HarnessVars;
 
+use crate::observe::Limits;
 use crate::redact::{Redactor, Secret};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) concurrency: usize,
     /// The time limit of a body.
     pub(crate) timeout: Duration,
+    /// How much is kept of what observed functions take and give.
+    pub(crate) limits: Limits,
     pub(crate) mode: Mode,
     /// The folder of the recordings.
     pub(crate) recordings: PathBuf,
@@ -294,6 +297,16 @@ pub(crate) fn load(
             .duration("LLMTEST_TIMEOUT")?
             .or(file.run.timeout.map(file::Limit::get))
             .unwrap_or(Duration::from_secs(120)),
+        limits: Limits {
+            value: file
+                .observe
+                .max_value
+                .map_or(Limits::default().value, file::Size::get),
+            case: file
+                .observe
+                .max_case
+                .map_or(Limits::default().case, file::Size::get),
+        },
         mode: env.mode()?,
         recordings: root.join(recordings.unwrap_or_else(|| "recordings".into())),
         dir: env.text("LLMTEST_DIR").map(PathBuf::from),

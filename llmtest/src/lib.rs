@@ -10,7 +10,7 @@ mod entry;
 mod harness;
 #[cfg(feature = "harness")]
 mod judge;
-mod observe;
+pub mod observe;
 #[cfg(feature = "harness")]
 mod recording;
 #[cfg(feature = "harness")]
@@ -67,6 +67,25 @@ where
     F::Output: Send + 'static,
 {
     tokio::spawn(carry(future))
+}
+
+/// Calls blocking code, which belongs to the current case, where it does not hold up other tasks.
+///
+/// `tokio::task::spawn_blocking` alone loses the case, since that is another thread.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let answer = llmtest::spawn_blocking(|| 42).await.unwrap();
+/// assert_eq!(answer, 42);
+/// # }
+/// ```
+#[cfg(feature = "harness")]
+pub fn spawn_blocking<F, R>(f: F) -> tokio::task::JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    tokio::task::spawn_blocking(carry_fn(f))
 }
 
 /// What a test needs: `use llmtest::prelude::*;`.

@@ -22,7 +22,6 @@ impl Secret {
     }
 
     /// The key itself, for the request's header alone.
-    #[cfg(feature = "http")]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

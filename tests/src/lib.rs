@@ -215,6 +215,7 @@ pub fn run_in<A: AsRef<OsStr>>(
         let text = name.to_string_lossy();
         if text.starts_with("LLMTEST_")
             || text.starts_with("NEXTEST")
+            || text.starts_with("OTEL_")
             || text.starts_with("RUST_")
             || text == "OPENAI_API_KEY"
         {

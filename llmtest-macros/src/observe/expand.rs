@@ -477,10 +477,10 @@ pub(super) fn with_return_type(ty: &Type, body: &Group) -> Group {
             return #result;
         }
     };
-    let mut group = Group::new(
-        Delimiter::Brace,
-        [edge, body.stream()].into_iter().collect(),
-    );
+    // A block of its own, since items at the start of the body must not come after a statement.
+    let mut inner = Group::new(Delimiter::Brace, body.stream());
+    inner.set_span(Span::mixed_site().located_at(body.span()));
+    let mut group = Group::new(Delimiter::Brace, quote!(#edge #inner));
     group.set_span(body.span());
     group
 }

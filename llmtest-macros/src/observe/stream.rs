@@ -248,10 +248,10 @@ impl Code<'_> {
     fn item(&self, stream: &Streams) -> TokenStream {
         let p = &self.p;
         let ty = &stream.ty;
-        stream
-            .item
-            .as_ref()
-            .map_or_else(|| quote!(<#ty as #p::Stream>::Item), |item| quote!(#item))
+        stream.item.as_ref().map_or_else(
+            || quote_spanned!(ty.span()=> <#ty as #p::BoxedStream>::Of),
+            |item| quote!(#item),
+        )
     }
 
     /// The stream, or the error, of the substitute in `output`.

@@ -12,6 +12,7 @@ pub(super) struct File {
     pub(super) judge: Judge,
     pub(super) embedder: Embedder,
     pub(super) run: Run,
+    pub(super) observe: Observe,
     pub(super) recording: Recording,
     pub(super) redact: Redact,
     pub(super) gate: Gate,
@@ -54,6 +55,13 @@ pub(super) struct Run {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct Observe {
+    pub(super) max_value: Option<Size>,
+    pub(super) max_case: Option<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Recording {
     pub(super) dir: Option<PathBuf>,
@@ -92,6 +100,72 @@ impl TryFrom<String> for Limit {
     fn try_from(text: String) -> Result<Self, String> {
         parse_duration(&text).map(Self)
     }
+}
+
+/// A number of bytes, of at least 1 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+pub(super) struct Size(usize);
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a size such as `\"256KiB\"`, or a number of bytes"
+)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl Size {
+    pub(super) fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl TryFrom<NumberOrText> for Size {
+    type Error = String;
+
+    fn try_from(size: NumberOrText) -> Result<Self, String> {
+        let bytes = match &size {
+            NumberOrText::Number(bytes) => Some(*bytes),
+            NumberOrText::Text(text) => bytes(text),
+        };
+        let Some(bytes) = bytes.and_then(|bytes| usize::try_from(bytes).ok()) else {
+            let text = match size {
+                NumberOrText::Number(bytes) => bytes.to_string(),
+                NumberOrText::Text(text) => text,
+            };
+            return Err(format!(
+                "`{text}` is no size\nhint: write a number of bytes, or one with a unit: `\"256KiB\"`, `\"16MiB\"`"
+            ));
+        };
+        if bytes < 1024 {
+            return Err(format!(
+                "the size is {bytes} bytes, and must be at least 1 KiB"
+            ));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// `256KiB`, `16 MiB`, `300 kB`, `2MB`, `4096`.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let unit = match text[end..].trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "KiB" => 1024,
+        "MB" => 1_000_000,
+        "MiB" => 1024 * 1024,
+        "GB" => 1_000_000_000,
+        "GiB" => 1024 * 1024 * 1024,
+        _ => return None,
+    };
+    text[..end].parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A regular expression.

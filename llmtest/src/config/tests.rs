@@ -295,3 +295,45 @@ fn the_documentation_names_every_variable_and_the_true_defaults() {
     std::fs::write(folder.0.join(FILE), "").unwrap();
     assert_eq!(documented, shown(folder.load(&[]).unwrap()));
 }
+
+#[test]
+fn sizes_are_bytes_or_have_a_unit() {
+    let limits = |toml: &str| {
+        let table = format!("[observe]\n{toml}");
+        Folder::new("sizes", &table)
+            .load(&[])
+            .map(|config| config.limits)
+    };
+    let defaults = crate::observe::Limits::default();
+    assert_eq!(limits("").unwrap(), defaults);
+    assert_eq!((defaults.value, defaults.case), (262_144, 16_777_216));
+    for (text, bytes) in [
+        ("\"64KiB\"", 65_536),
+        ("\"1 MiB\"", 1_048_576),
+        ("\"2kB\"", 2000),
+        ("\"4096\"", 4096),
+        ("5000", 5000),
+    ] {
+        assert_eq!(limits(&format!("max-value = {text}")).unwrap().value, bytes);
+        assert_eq!(limits(&format!("max-case = {text}")).unwrap().case, bytes);
+    }
+    for (text, words) in [
+        (
+            "\"many\"",
+            "`many` is no size\nhint: write a number of bytes",
+        ),
+        ("\"1.5MiB\"", "`1.5MiB` is no size"),
+        ("\"99999999999GiB\"", "is no size"),
+        ("100", "the size is 100 bytes, and must be at least 1 KiB"),
+        ("true", "expected a size such as `\"256KiB\"`"),
+        ("-5", "expected a size"),
+    ] {
+        let error = limits(&format!("max-value = {text}"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("llmtest.toml:2: ") && error.contains(words),
+            "{text}: {error}"
+        );
+    }
+}

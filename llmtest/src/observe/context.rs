@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,14 +12,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use super::limits::{LEAST, Limits, cut};
 use super::replay::Stages;
 use super::substitute::{Substitute, Substitutes};
+
+mod said;
 
 static ADOPT: AtomicBool = AtomicBool::new(false);
 static LISTENING: AtomicBool = AtomicBool::new(false);
 static CASES: AtomicUsize = AtomicUsize::new(0);
 static FIRST_CASE: OnceLock<Weak<CaseContext>> = OnceLock::new();
-static UNATTRIBUTED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+static UNATTRIBUTED: Mutex<BTreeMap<Lost, usize>> = Mutex::new(BTreeMap::new());
 
 thread_local! {
     static CURRENT: RefCell<Option<Place>> = const { RefCell::new(None) };
@@ -144,19 +148,48 @@ pub(super) fn at<F: Future>(place: Place, future: F) -> impl Future<Output = F::
     })
 }
 
-/// Spans of no case, by name, with how often each was seen: work that was spawned without [`carry`](super::carry).
-pub(crate) fn unattributed() -> Vec<(String, usize)> {
+/// Calls of an observed function that no case could have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lost {
+    pub(crate) name: String,
+    /// File and line of the function, where they are known.
+    pub(crate) place: Option<(&'static str, u32)>,
+    /// Whether it was called in a case that had ended already, and not outside of all.
+    pub(crate) late: bool,
+}
+
+impl From<&str> for Lost {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Calls of no case, with how often each was seen: work that was spawned without [`carry`](super::carry), or not awaited.
+pub(crate) fn lost_calls() -> Vec<(Lost, usize)> {
     lock(&UNATTRIBUTED).clone().into_iter().collect()
 }
 
-pub(super) fn count_unattributed(name: &str) {
-    *lock(&UNATTRIBUTED).entry(name.to_string()).or_default() += 1;
+/// The same, by name.
+pub(crate) fn unattributed() -> Vec<(String, usize)> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for (lost, count) in lost_calls() {
+        *names.entry(lost.name).or_default() += count;
+    }
+    names.into_iter().collect()
+}
+
+pub(super) fn count_unattributed(lost: impl Into<Lost>) {
+    *lock(&UNATTRIBUTED).entry(lost.into()).or_default() += 1;
 }
 
 /// What the runner knows of one run of one test body while it runs.
 pub(crate) struct CaseContext {
     trial: u32,
     started: Instant,
+    limits: Limits,
     stages: Option<Arc<dyn Stages>>,
     spans: Mutex<Spans>,
     substitutes: Mutex<Substitutes>,
@@ -175,23 +208,56 @@ struct ReplayState {
     replayed: u32,
 }
 
+/// What the notes on cut values begin with.
+const ARGUMENT: &str = "the argument";
+const RESULT: &str = "the result";
+
 /// The spans of a case, until it is finished.
 #[derive(Default)]
 struct Spans {
     list: Vec<RawSpan>,
     finished: bool,
+    /// How large the values are that were kept.
+    kept: usize,
+}
+
+impl Spans {
+    /// Cuts a value that is too large to keep, and notes it.
+    fn keep(
+        &mut self,
+        limits: Limits,
+        what: fmt::Arguments<'_>,
+        value: &mut Value,
+        notes: &mut Vec<String>,
+    ) {
+        let limit = limits
+            .value
+            .min(limits.case.saturating_sub(self.kept).max(LEAST));
+        let (size, after) = cut(value, limit);
+        self.kept += after.unwrap_or(size);
+        if let Some(after) = after {
+            notes.push(format!("{what} was cut to {after} of {size} bytes"));
+        }
+    }
 }
 
 /// A span: while it is open, and as the runner gets it.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct RawSpan {
     pub(crate) name: Cow<'static, str>,
     pub(crate) kind: Cow<'static, str>,
     /// The index, in the same list, of the span that was innermost when this one opened.
     pub(crate) parent: Option<usize>,
+    /// File and line of the function.
+    pub(crate) place: Option<(&'static str, u32)>,
     /// The arguments.
     pub(crate) input: Map<String, Value>,
+    /// Whether the application replaced the arguments.
+    pub(crate) own_input: bool,
     pub(crate) output: Value,
+    /// Whether the application replaced the result.
+    pub(crate) own_output: bool,
     /// Since the case began.
     pub(crate) start: Duration,
     /// Since the case began; none while it is open.
@@ -215,11 +281,21 @@ pub(crate) struct RawSpan {
 impl CaseContext {
     /// Begins a case. Stages marked `replay` ask `stages`; without it they run.
     pub(crate) fn new(trial: u32, stages: Option<Arc<dyn Stages>>) -> Arc<Self> {
+        Self::limited(trial, stages, Limits::default())
+    }
+
+    /// Begins a case that keeps so much.
+    pub(crate) fn limited(
+        trial: u32,
+        stages: Option<Arc<dyn Stages>>,
+        limits: Limits,
+    ) -> Arc<Self> {
         #[cfg(feature = "tracing-capture")]
         super::bridge::attach();
         let case = Arc::new(Self {
             trial,
             started: Instant::now(),
+            limits,
             stages,
             spans: Mutex::default(),
             substitutes: Mutex::default(),
@@ -303,26 +379,59 @@ impl CaseContext {
     }
 
     /// Opens a span; `start` is set here. None if the case has ended.
-    pub(super) fn open_span(&self, span: RawSpan) -> Option<usize> {
-        let start = self.started.elapsed();
+    pub(super) fn open_span(&self, mut span: RawSpan) -> Option<usize> {
+        span.start = self.started.elapsed();
         let mut spans = lock(&self.spans);
         if spans.finished {
             drop(spans);
-            count_unattributed(&span.name);
+            count_unattributed(Lost {
+                name: span.name.into_owned(),
+                place: span.place,
+                late: true,
+            });
             return None;
         }
-        spans.list.push(RawSpan { start, ..span });
+        for (name, value) in &mut span.input {
+            spans.keep(
+                self.limits,
+                format_args!("{ARGUMENT} `{name}`"),
+                value,
+                &mut span.notes,
+            );
+        }
+        spans.list.push(span);
         Some(spans.list.len() - 1)
     }
 
     /// Closes a span. What was said about it first stands: a stage without a recording also unwinds.
     pub(super) fn close_span(&self, span: usize, output: Value, error: Option<String>) {
         let now = self.started.elapsed();
-        self.update(span, |span| {
-            if span.end.is_none() {
-                span.end = Some(now);
+        self.say(span, |spans, limits, span| {
+            if span.end.is_some() {
+                return;
+            }
+            span.end = Some(now);
+            span.error = error.map(|error| {
+                let mut error = Value::String(error);
+                spans.keep(
+                    limits,
+                    format_args!("the error"),
+                    &mut error,
+                    &mut span.notes,
+                );
+                match error {
+                    Value::String(error) => error,
+                    other => other.to_string(),
+                }
+            });
+            if !span.own_output {
                 span.output = output;
-                span.error = error;
+                spans.keep(
+                    limits,
+                    format_args!("{RESULT}"),
+                    &mut span.output,
+                    &mut span.notes,
+                );
             }
         });
     }
@@ -331,8 +440,21 @@ impl CaseContext {
     #[cfg(feature = "tracing-capture")]
     pub(super) fn end_span(&self, span: usize) {
         let now = self.started.elapsed();
-        self.update(span, |span| {
-            span.end.get_or_insert(now);
+        self.say(span, |spans, limits, span| {
+            if span.end.is_some() {
+                return;
+            }
+            span.end = Some(now);
+            let RawSpan {
+                input,
+                output,
+                notes,
+                ..
+            } = span;
+            for (name, value) in input {
+                spans.keep(limits, format_args!("{ARGUMENT} `{name}`"), value, notes);
+            }
+            spans.keep(limits, format_args!("{RESULT}"), output, notes);
         });
     }
 
@@ -353,14 +475,6 @@ impl CaseContext {
     pub(super) fn mark_replayed(&self, span: usize) {
         self.update(span, |span| span.replayed = true);
         lock(&self.replay).replayed += 1;
-    }
-
-    pub(super) fn add_usage(&self, span: usize, prompt: u64, completion: u64) {
-        self.update(span, |span| {
-            let usage = span.usage.get_or_insert((0, 0));
-            usage.0 = usage.0.saturating_add(prompt);
-            usage.1 = usage.1.saturating_add(completion);
-        });
     }
 
     /// Replaces what a stage returns, for the rest of the case.

@@ -1,9 +1,36 @@
-//! The runtime of `#[observe]`: the span tree of a case, the capture of values and the replay of stages.
+//! What code inside of observed functions can say and do: name its model and what it retrieved, and take the case along to
+//! other tasks and threads. All of it is in builds without the harness too, where nobody listens: then it is one relaxed
+//! load a call.
 //!
-//! The context is a thread-local that is set at every poll, so it follows a task over threads and through `join!`, and
-//! is nobody's global subscriber. It does not follow `tokio::spawn`, threads or rayon by itself: [`carry`] and
-//! [`carry_fn`] take it there. Without a listening harness the whole module costs one relaxed load a call.
+//! The case follows a task over threads and through `join!`, `select!`, `FuturesUnordered` and `buffer_unordered`, which
+//! poll in the task that they are in. It does not follow what another task or thread runs; there it takes a word:
+//!
+//! | to | with |
+//! |---|---|
+//! | a task | `llmtest::spawn(future)`, or of any runtime `spawn(llmtest::carry(future))`, `set.spawn(llmtest::carry(future))` |
+//! | a blocking task | `llmtest::spawn_blocking(f)` |
+//! | a thread, scoped or not | `scope.spawn(llmtest::carry_fn(f))` |
+//! | a pool, many times | [`handle`]: `let case = handle(); items.par_iter().map(\|item\| case.run(\|\| f(item)))` |
+//!
+//! ```
+//! #[llmtest::observe(tool)]
+//! fn price(item: &str) -> usize {
+//!     item.len()
+//! }
+//!
+//! #[llmtest::observe]
+//! fn total(items: &[&str]) -> usize {
+//!     std::thread::scope(|scope| {
+//!         let threads: Vec<_> = items.iter().map(|item| scope.spawn(llmtest::carry_fn(|| price(item)))).collect();
+//!         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+//!     })
+//! }
+//! assert_eq!(total(&["shoes", "hat"]), 8);
+//! ```
+//!
+//! An observed call that has no case while tests run is counted, and the end of the run names it with its place.
 
+// The context is a thread-local that is set at every poll, and is nobody's global subscriber.
 // Production builds have the attribute and no runner.
 #![cfg_attr(
     not(feature = "harness"),
@@ -15,13 +42,18 @@ mod capture;
 mod context;
 #[cfg(feature = "harness")]
 mod instead;
+mod limits;
 mod open;
+mod record;
 mod replay;
 mod spawn;
 mod stream;
 mod substitute;
 mod substituted;
 
+#[cfg(test)]
+#[cfg(feature = "harness")]
+mod record_tests;
 #[cfg(test)]
 #[cfg(feature = "harness")]
 mod substitute_tests;
@@ -34,16 +66,19 @@ pub use bridge::CaptureLayer;
 #[cfg(feature = "tracing-capture")]
 pub(crate) use bridge::trouble as tracing_trouble;
 pub(crate) use context::{
-    CaseContext, RawSpan, adopt_orphans, current_case, enter, listen, scope, unattributed,
+    CaseContext, Lost, RawSpan, adopt_orphans, current_case, enter, listen, lost_calls, scope,
+    unattributed,
 };
 #[cfg(feature = "harness")]
 pub use instead::{
     substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
 };
+pub(crate) use limits::Limits;
 pub use open::note_usage;
+pub use record::{Recorder, record};
 pub use replay::ReplayedError;
 pub(crate) use replay::{StageAnswer, StageRequest, Stages};
-pub use spawn::{carry, carry_fn};
+pub use spawn::{Handle, carry, carry_fn, handle};
 pub(crate) use substitute::Substitute;
 
 /// Everything that the expansion of `#[observe]` names.
@@ -67,6 +102,5 @@ pub(crate) mod private {
         FailViaFrom, FailViaNothing, FailViaSerde, Made, OkViaNothing, OkViaSerde, Substituted,
         substituted, unless_unmade,
     };
-    pub use futures_core::Stream;
     pub use serde_json::Value;
 }

@@ -8,7 +8,7 @@ use std::thread::panicking;
 use serde_json::{Map, Value};
 
 use super::capture::redacted;
-use super::context::{Guard, Place, RawSpan, count_unattributed, listening};
+use super::context::{Guard, Lost, Place, RawSpan, count_unattributed, listening};
 use super::replay::Stage;
 
 /// What is known of an observed function when it is compiled.
@@ -59,7 +59,11 @@ impl Pending {
     #[inline(never)]
     fn new(meta: &'static Meta) -> Option<Self> {
         let Some(place) = Place::current() else {
-            count_unattributed(meta.name);
+            count_unattributed(Lost {
+                name: meta.name.to_string(),
+                place: Some((meta.file, meta.line)),
+                late: false,
+            });
             return None;
         };
         Some(Self {
@@ -86,7 +90,7 @@ impl Pending {
         self.open_with(None)
     }
 
-    pub(super) fn open_with(self, stage: Option<Box<Stage>>) -> Open {
+    pub(super) fn open_with(self, mut stage: Option<Box<Stage>>) -> Open {
         let Self {
             meta,
             place: Place { case, span: parent },
@@ -97,9 +101,13 @@ impl Pending {
             name: Cow::Borrowed(meta.name),
             kind: Cow::Borrowed(meta.kind),
             parent,
+            place: Some((meta.file, meta.line)),
             input,
             ..RawSpan::default()
         });
+        if let Some(stage) = &mut stage {
+            stage.span = span;
+        }
         Open {
             place: Place { case, span },
             stage,
@@ -198,7 +206,8 @@ pub fn call_once<R>(span: Option<&Open>, body: impl FnOnce() -> R) -> R {
     body()
 }
 
-/// Adds the tokens of a model call to the innermost observed function that is running.
+/// Adds the tokens of a model call to the innermost observed function that is running: the short form of
+/// [`record`](crate::observe::record).
 ///
 /// ```
 /// #[llmtest::observe(llm)]

@@ -1,5 +1,6 @@
 //! Stages: observed calls whose recorded result can stand in for the call.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,7 +17,7 @@ use super::open::{Open, Pending};
 /// Where recorded results are.
 pub(crate) trait Stages: Send + Sync {
     fn look_up(&self, request: &StageRequest) -> StageAnswer;
-    /// Keeps `{"ok": …}` or `{"error": …, "message": …}`.
+    /// Keeps `{"ok": …}` or `{"error": …, "message": …}`, with what the application said of the call under `said`.
     fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String>;
 }
 
@@ -95,6 +96,8 @@ const MISSING: &str = "stopped by a missing recording";
 pub(super) struct Stage {
     request: StageRequest,
     record: bool,
+    /// The open span, if the case has not ended.
+    pub(super) span: Option<usize>,
 }
 
 impl Pending {
@@ -132,6 +135,7 @@ impl Pending {
             Box::new(Stage {
                 request,
                 record: false,
+                span: None,
             })
         });
         self.open_with(stage)
@@ -172,8 +176,12 @@ impl Stage {
     }
 
     fn store(&self, case: &CaseContext, outcome: &Value) {
+        let mut outcome = Cow::Borrowed(outcome);
+        if let Some(said) = self.span.and_then(|span| case.said(span)) {
+            outcome.to_mut()["said"] = said;
+        }
         if let Some(stages) = case.stage_source()
-            && let Err(error) = stages.store(&self.request, outcome)
+            && let Err(error) = stages.store(&self.request, &outcome)
         {
             case.note_failure(error, MISSING);
         }
@@ -197,7 +205,12 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
         _ => StageAnswer::Run,
     };
     match answer {
-        StageAnswer::Recorded(outcome) => return Some(Found { open, outcome }),
+        StageAnswer::Recorded(mut outcome) => {
+            if let (Some(span), Some(said)) = (open.place.span, outcome.get_mut("said")) {
+                open.place.case.say_again(span, said.take());
+            }
+            return Some(Found { open, outcome });
+        }
         StageAnswer::Miss(message) => miss(open, message),
         StageAnswer::Run => {}
         StageAnswer::RunAndRecord => {

@@ -21,7 +21,10 @@ fn here() -> Option<Place> {
 /// spawn(llmtest::carry(retrieve("Do you ship abroad?".to_string())));
 /// ```
 pub fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let place = here();
+    carry_to(here(), future)
+}
+
+fn carry_to<F: Future>(place: Option<Place>, future: F) -> impl Future<Output = F::Output> {
     // Boxed either way: the future is about to be moved to a task, and stays one pointer here.
     let future = Box::pin(future);
     async move {
@@ -48,5 +51,51 @@ pub fn carry_fn<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     move || {
         let _guard = place.map(Place::enter);
         f()
+    }
+}
+
+/// The running case and the open span, to be entered any number of times from any thread: for pools that share one closure,
+/// as rayon's do. A thread that waits for the pool inside of [`run`](Handle::run) may take over work of others meanwhile, so
+/// each closure that calls observed functions enters its own handle.
+///
+/// ```
+/// #[llmtest::observe(tool)]
+/// fn price(item: &str) -> usize {
+///     item.len()
+/// }
+///
+/// let case = llmtest::observe::handle();
+/// // `pool.map` stands for `items.par_iter().map`.
+/// # struct Pool; impl Pool { fn map(&self, f: impl Fn(&str) -> usize + Send + Sync) -> usize { f("shoes") + f("hat") } } let pool = Pool;
+/// let total = pool.map(|item| case.run(|| price(item)));
+/// assert_eq!(total, 8);
+/// ```
+pub fn handle() -> Handle {
+    Handle { place: here() }
+}
+
+/// Where in which case [`handle`] was called; outside of all, it does nothing.
+#[derive(Clone)]
+pub struct Handle {
+    place: Option<Place>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let span = self.place.as_ref().map(|place| place.span);
+        f.debug_struct("Handle").field("span", &span).finish()
+    }
+}
+
+impl Handle {
+    /// Calls the closure in the case, on this thread.
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _guard = self.place.clone().map(Place::enter);
+        f()
+    }
+
+    /// Takes the case along into a future, as [`carry`] does from where the handle was made.
+    pub fn carry<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        carry_to(self.place.clone(), future)
     }
 }

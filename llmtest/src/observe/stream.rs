@@ -466,9 +466,9 @@ pub fn streamed<S: Stream>(
 /// Records a boxed stream. If nobody listens it stays what it is.
 pub fn streamed_boxed<S: BoxedStream>(
     span: Option<Open>,
-    source: Source<S, S::Item>,
+    source: Source<S, S::Of>,
     keep: Keep,
-    see: fn(&S::Item) -> Seen,
+    see: fn(&S::Of) -> Seen,
     teller: Teller,
 ) -> S {
     match source {
@@ -483,14 +483,18 @@ pub fn streamed_boxed<S: BoxedStream>(
     label = "neither `impl Stream` nor a boxed `dyn Stream`",
     note = "return `impl Stream<Item = T>` or `Pin<Box<dyn Stream<Item = T> + Send>>`, or remove `stream`"
 )]
-pub trait BoxedStream: Stream + Unpin + Sized {
+pub trait BoxedStream: Sized {
+    /// The items. Not those of `Stream`, so that another type is told what is wrong once.
+    type Of;
     /// The stream that records, as one of this type.
-    fn boxed(streamed: Streamed<Self, Self::Item>) -> Self;
+    fn boxed(streamed: Streamed<Self, Self::Of>) -> Self;
 }
 
 macro_rules! boxed_streams {
     ($($bound:ident),*) => {
         impl<'a, T: 'a> BoxedStream for Pin<Box<dyn Stream<Item = T> $(+ $bound)* + 'a>> {
+            type Of = T;
+
             fn boxed(streamed: Streamed<Self, T>) -> Self {
                 Box::pin(streamed)
             }

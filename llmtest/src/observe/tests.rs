@@ -301,6 +301,11 @@ fn the_case_is_left_when_its_code_ends() {
 
 #[test]
 fn work_elsewhere_counts_as_unattributed_unless_carried() {
+    #[observe(crate = crate)]
+    async fn spawns() {
+        tokio::spawn(carry(inner(1))).await.unwrap();
+    }
+
     #[observe(crate = crate, name = "elsewhere")]
     fn elsewhere(n: u32) -> u32 {
         n
@@ -321,10 +326,6 @@ fn work_elsewhere_counts_as_unattributed_unless_carried() {
         unattributed()
     );
 
-    #[observe(crate = crate)]
-    async fn spawns() {
-        tokio::spawn(carry(inner(1))).await.unwrap();
-    }
     assert_eq!(
         tree(&spans_of_future(spawns())),
         [("spawns", None, None), ("inner", Some(0), None)]
@@ -529,14 +530,15 @@ fn equal_calls_are_counted_and_the_key_is_part_of_the_request() {
 
 #[test]
 fn a_missing_recording_fails_the_case_even_if_the_unwind_is_caught() {
-    let memory = Arc::new(Memory {
-        frozen: true,
-        ..Memory::default()
-    });
     #[observe(crate = crate)]
     fn pipeline() -> Result<u32, CodedError> {
         coded(5, true)
     }
+
+    let memory = Arc::new(Memory {
+        frozen: true,
+        ..Memory::default()
+    });
     let (caught, case) = with(&memory, || catch_unwind(AssertUnwindSafe(pipeline)));
     assert!(caught.is_err());
     assert_eq!(case.failure().as_deref(), Some("`coded` has no recording"));

@@ -511,3 +511,22 @@ fn a_broken_stage_file_is_not_run_over() {
         "{error}"
     );
 }
+
+#[test]
+fn a_secret_in_what_a_stage_said_is_taken_out_and_one_in_its_result_refused() {
+    let folder = Folder::new("said");
+    std::fs::write(
+        folder.0.join("llmtest.toml"),
+        "[redact]\npatterns = [\"swordfish\"]\n",
+    )
+    .unwrap();
+    let auto = folder.open("auto", "");
+    let outcome = json!({ "ok": 1, "said": { "model": "swordfish-7" } });
+    auto.store(&call("When?"), &outcome).unwrap();
+    auto.finish().unwrap();
+    let replay = folder.open("replay", "");
+    let kept = looked_up(&replay, &call("When?"));
+    assert_eq!(kept, r#"{"ok":1,"said":{"model":"[redacted]-7"}}"#);
+    let error = auto.store(&call("When?"), &json!({ "ok": "swordfish" }));
+    assert!(error.unwrap_err().contains("holds a secret"));
+}

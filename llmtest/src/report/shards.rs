@@ -426,6 +426,7 @@ mod tests {
                 measurements: Vec::new(),
                 spans: Vec::new(),
                 stages: (0, 0),
+                started: 0,
                 duration: 0.1,
             }],
         }

@@ -155,7 +155,8 @@ async fn run_trial(
         (None, Err(error)) => Arc::new(Unusable(error.to_string())),
         (None, Ok(_)) => unreachable!("recordings are made from every valid configuration"),
     };
-    let context = CaseContext::new(trial, Some(stages));
+    let limits = run.config.as_ref().map(|config| config.limits);
+    let context = CaseContext::limited(trial, Some(stages), limits.unwrap_or_default());
     let produced = run_body(entry, row, &context, limit, place).await;
     let trace = Arc::new(trace(context.finish()));
     let stages = context.stages();

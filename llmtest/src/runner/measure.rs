@@ -306,28 +306,40 @@ async fn measure_one(
     let score = planned.expectation.measure(&cx).await;
     let mut record = about.record(score, asker.into_log(), started.elapsed(), show_all);
     record.judge = model.filter(|_| record.judge_calls > 0);
+    if let Some(span) = span {
+        record.notes.extend(span.notes.iter().cloned());
+    }
     record
 }
 
-/// What retrievers found feeds `retrieved`, and tool calls feed `tools`, unless the case sets them. Where a retriever or
-/// an agent ran, an empty list says that there was nothing.
+/// What was retrieved feeds `retrieved`, and tool calls feed `tools`, unless the case sets them. Where a retriever or an
+/// agent ran, an empty list says that there was nothing.
 fn with_trace(mut case: TestCase, trace: &Trace) -> TestCase {
     let ran = |kind| trace.of_kind(kind).next().is_some();
-    let (retrieved, called) = (
-        ran(SpanKind::Retriever),
-        ran(SpanKind::Tool) || ran(SpanKind::Agent),
-    );
-    if case.retrieved.is_empty() && retrieved {
-        case = case.retrieved(
-            trace
-                .of_kind(SpanKind::Retriever)
-                .flat_map(|span| passages(&span.output)),
-        );
+    if case.retrieved.is_empty()
+        && let Some(passages) = retrieved(trace.spans.iter())
+    {
+        case = case.retrieved(passages);
     }
-    if case.tools.is_empty() && called {
+    if case.tools.is_empty() && (ran(SpanKind::Tool) || ran(SpanKind::Agent)) {
         case = case.tools(trace.of_kind(SpanKind::Tool).map(tool_call));
     }
     case
+}
+
+/// What these spans retrieved: what they said that they did, else what retrievers gave. `None` where none of them does.
+fn retrieved<'a>(spans: impl Iterator<Item = &'a Span>) -> Option<Vec<Passage>> {
+    let mut found = None;
+    for span in spans {
+        if !span.retrieved.is_empty() {
+            let found = found.get_or_insert_with(Vec::new);
+            found.extend(span.retrieved.iter().cloned());
+        } else if span.kind == SpanKind::Retriever {
+            let found = found.get_or_insert_with(Vec::new);
+            found.extend(passages(&span.output));
+        }
+    }
+    found
 }
 
 /// The case of a component: its arguments, its result, what it retrieved and called itself, and what the golden expects.
@@ -337,27 +349,23 @@ pub(super) fn component_case(
     index: usize,
     span: &Span,
 ) -> TestCase {
-    let below = |kind: SpanKind| {
-        let own = move |(at, candidate): &(usize, &Span)| {
-            candidate.kind == kind && (*at == index || is_below(trace, *at, index))
-        };
-        trace
-            .spans
-            .iter()
-            .enumerate()
-            .filter(own)
+    let own = || {
+        let spans = trace.spans.iter().enumerate();
+        spans
+            .filter(|(at, _)| *at == index || is_below(trace, *at, index))
             .map(|(_, span)| span)
     };
+    let tools = || own().filter(|span| span.kind == SpanKind::Tool);
     let expected = case.components.get(&span.name).cloned();
     let expected = expected_by_path(case, trace, index)
         .or(expected)
         .unwrap_or_default();
     let mut part = TestCase::new(span.input_text(), span.output_text());
-    if below(SpanKind::Retriever).next().is_some() {
-        part = part.retrieved(below(SpanKind::Retriever).flat_map(|span| passages(&span.output)));
+    if let Some(passages) = retrieved(own()) {
+        part = part.retrieved(passages);
     }
-    if below(SpanKind::Tool).next().is_some() || span.kind == SpanKind::Agent {
-        part = part.tools(below(SpanKind::Tool).map(tool_call));
+    if tools().next().is_some() || span.kind == SpanKind::Agent {
+        part = part.tools(tools().map(tool_call));
     }
     part.context = expected.context;
     part.expected_tools = expected.expected_tools;

@@ -2,6 +2,7 @@
 
 mod body;
 mod case;
+mod lost;
 mod measure;
 mod memo;
 mod patience;

@@ -1,6 +1,8 @@
 //! What is measured for one expectation: the case, or the chosen spans, and what they decide together.
 
+use super::lost;
 use super::measure::component_case;
+use crate::observe;
 use crate::report::{MeasurementRecord, Outcome};
 use llmtest_metrics::{
     Bar, BoxError, Expectation, NotApplicable, Over, Score, Spans, TestCase, Trace,
@@ -54,7 +56,10 @@ pub(super) fn plan(expectation: &Expectation, case: &Arc<TestCase>, trace: &Trac
             let skip = NotApplicable::because(format!("there was no span {spans}"));
             return alone(Err(skip.into()), Some(spans.component(None)));
         }
-        Err(error) => return alone(Err(error), Some(spans.component(None))),
+        Err(error) => {
+            let name = spans.component(None);
+            return alone(Err(seen_elsewhere(&name, error)), Some(name));
+        }
     };
     let planned = chosen.into_iter().map(|(index, span)| Planned {
         expectation: expectation.clone(),
@@ -65,6 +70,17 @@ pub(super) fn plan(expectation: &Expectation, case: &Arc<TestCase>, trace: &Trac
     Plan {
         over: spans.over().map(|over| (over, spans.component(None))),
         planned: planned.collect(),
+    }
+}
+
+/// Says when a span that is missing was seen outside of all cases.
+fn seen_elsewhere(component: &str, error: BoxError) -> BoxError {
+    // `answer/search (last)`: the name alone.
+    let path = component.split(" (").next().unwrap_or(component);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match lost::of_name(&observe::lost_calls(), name) {
+        Some(lost) => format!("{error}\n{lost}").into(),
+        None => error,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What all cases of one process share.
 
+use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
 use crate::config::{Config, ConfigError};
@@ -78,9 +79,10 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let redactor = known
             .map(|config| config.redactor.clone())
             .unwrap_or_default();
+        let id = run_id(known);
         let sink =
-            known.map(|config| Sink::new(config.export.clone(), run_id(known), redactor.clone()));
-        let shards = Shards::new(report_root(known), run_id(known), redactor.clone());
+            known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
+        let shards = Shards::new(report_root(known), id, redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
         let judges = known
             .zip(recordings.clone())
@@ -233,7 +235,7 @@ impl Run {
     pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
         let lost: BTreeMap<String, usize> = observe::unattributed().into_iter().collect();
-        if let Err(error) = self.shards.unattributed(lost.clone()) {
+        if let Err(error) = self.shards.unattributed(lost) {
             self.note_trouble(&error.to_string());
         }
         let report = self.shards.fold().unwrap_or_else(|error| {
@@ -252,17 +254,7 @@ impl Run {
                 self.style,
             );
         }
-        if !lost.is_empty() {
-            let list = lost
-                .iter()
-                .map(|(name, count)| format!("`{}` × {count}", crate::report::clean(name)))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let _ = writeln!(
-                out,
-                "unattributed spans: {list}\nhint: carry the case to other tasks with `llmtest::spawn(…)`, to threads with `llmtest::carry_fn(…)`"
-            );
-        }
+        out.push_str(&lost::list(&observe::lost_calls()));
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");

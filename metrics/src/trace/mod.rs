@@ -2,6 +2,7 @@
 
 mod finding;
 mod query;
+mod questions;
 mod select;
 mod tree;
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{Bar, IntoScore};
 use serde_json::json;
+use std::time::Duration;
 
 /// `agent` calls `plan` and twice `search`, the second of which fails in `fetch`; then `answer` runs.
 fn trace() -> Trace {
@@ -234,7 +235,7 @@ fn calls_are_an_iterator_and_questions_look_at_what_is_left() {
     let trace = trace();
     let mut search = trace.named("search");
     assert_eq!(search.clone().map(|span| span.duration).sum::<f64>(), 2.5);
-    assert_eq!(search.clone().last().unwrap().start, 1.2);
+    assert_eq!(search.clone().next_back().unwrap().start, 1.2);
     assert_eq!(search.clone().count(), 2);
     search.next();
     assert!(search.exactly(1).holds());

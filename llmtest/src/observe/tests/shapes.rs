@@ -1,5 +1,14 @@
 //! Functions of every shape that other attributes take, observed.
 
+#![expect(
+    clippy::elidable_lifetime_names,
+    clippy::needless_arbitrary_self_type,
+    clippy::needless_borrowed_reference,
+    clippy::question_mark,
+    clippy::toplevel_ref_arg,
+    reason = "the odd ways to write a function are what is tested"
+)]
+
 use std::fmt::{Debug, Display};
 use std::rc::Rc;
 
@@ -530,7 +539,7 @@ fn factorial_boxed(n: u32) -> Pin<Box<dyn Future<Output = u32> + Send>> {
 async fn nests(n: u32) -> Result<u32, BoxError> {
     #[observe(crate = crate)]
     fn half(n: u32) -> Result<u32, String> {
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             Ok(n / 2)
         } else {
             Err(format!("{n} is odd"))
@@ -540,7 +549,10 @@ async fn nests(n: u32) -> Result<u32, BoxError> {
     let fallible = async { Ok::<u32, BoxError>(half(n)? + more(1).await) };
     let sum: u32 = (0..2)
         .map(|m| -> u32 {
-            if m == 0 { return 1 } else { m }
+            if m == 0 {
+                return 1;
+            }
+            m
         })
         .sum();
     Ok('found: {

@@ -1,5 +1,7 @@
 //! Streams that observed functions return.
 
+use std::collections::VecDeque;
+
 use futures_core::Stream;
 use futures_util::stream::{self, BoxStream, LocalBoxStream, StreamExt as _};
 
@@ -7,9 +9,10 @@ use super::*;
 
 /// Waits before each item, calls an observed function for 7 and panics at 13.
 fn numbers(items: &[u32]) -> impl Stream<Item = u32> + Send + use<> {
-    stream::unfold(items.to_vec().into_iter(), |mut items| async move {
+    let items: VecDeque<u32> = items.iter().copied().collect();
+    stream::unfold(items, |mut items| async move {
         tokio::task::yield_now().await;
-        let n = items.next()?;
+        let n = items.pop_front()?;
         if n == 7 {
             inner(7).await;
         }
@@ -130,7 +133,7 @@ fn items_are_recorded_as_they_are_consumed() {
     );
     assert_eq!(spans[0].output, json!([1, 7, 3]));
     assert_eq!(spans[0].notes, [""; 0]);
-    let length = spans[0].end.unwrap() - spans[0].start;
+    let length = spans[0].end.unwrap().saturating_sub(spans[0].start);
     let first = spans[0].first_item.unwrap();
     assert!(
         first < length && length >= std::time::Duration::from_millis(20),

@@ -1,13 +1,14 @@
 //! `Cost`.
 
-use super::{score, stated, usage};
+use super::{score, spans, stated, stated_usage};
 use crate::{Bar, EvalCx, Metric, Result, Score};
 
 /// Measures whether a case kept within an amount of money: 1 within, else 0. Needs no judge.
 ///
-/// The cost is the tokens that the application noted with `llmtest::note_usage`, of the case or of a component and what it
-/// called, times the [`prices`](Self::prices). The metadata `cost` (USD) states it for applications that know it. The
-/// quantity holds the dollars. A case without tokens or prices is an error: unknown is not free. Default bar: at least 1.
+/// The cost is the sum over the observed calls of the case, or of a component and what it called: the dollars that a call
+/// said (`llmtest::observe::record(|span| span.cost(usd))`), else the tokens that it noted times the
+/// [`prices`](Self::prices). The metadata `cost` (USD) of the case goes before both. The quantity holds the dollars. A case
+/// without any, or with tokens that have no price, is an error: unknown is not free. Default bar: at least 1.
 ///
 /// ```
 /// use llmtest_metrics::{Cost, FakeJudge, TestCase, measure_with};
@@ -65,17 +66,35 @@ impl Cost {
         if let Some(dollars) = stated(cx, self, "cost")? {
             return Ok(dollars);
         }
-        match (usage(cx, self)?, self.prices) {
+        // Tokens in the metadata stand for those of all calls.
+        let stated = stated_usage(cx, self)?;
+        let calls = if stated.is_some() {
+            Vec::new()
+        } else {
+            spans(cx)
+        };
+        let (mut dollars, mut priced) = (None, stated);
+        for span in calls {
+            if let Some(own) = span.cost {
+                *dollars.get_or_insert(0.0) += own;
+            } else if let Some(usage) = span.usage {
+                *priced.get_or_insert_default() += usage;
+            }
+        }
+        match (priced, self.prices) {
             (Some(usage), Some((prompt, completion))) => {
-                Ok((usage.prompt_tokens as f64 * prompt + usage.completion_tokens as f64 * completion) / 1e6)
+                let of_tokens = usage.prompt_tokens as f64 * prompt + usage.completion_tokens as f64 * completion;
+                Ok(dollars.unwrap_or_default() + of_tokens / 1e6)
             }
             (Some(_), None) => Err("`cost` has tokens but no prices\n\
                  hint: add `.prices(prompt, completion)` in dollars a million tokens"
                 .into()),
-            (None, _) => Err("`cost` needs the tokens of model calls, and nobody noted any\n\
+            (None, _) => dollars.ok_or_else(|| {
+                "`cost` needs the tokens of model calls, and nobody noted any\n\
                  hint: call `llmtest::note_usage(prompt, completion)` in the observed function that calls the model, or state \
-                 dollars in the metadata `cost`"
-                .into()),
+                 dollars with `llmtest::observe::record(|span| span.cost(usd))` there or in the metadata `cost`"
+                    .into()
+            }),
         }
     }
 }
@@ -117,6 +136,26 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(score.reason.unwrap(), "it cost 0.002000 USD of 0.001");
+    }
+
+    #[tokio::test]
+    async fn dollars_that_a_call_said_go_before_its_tokens() {
+        let case = TestCase::new("q", "a");
+        let mut trace = trace();
+        trace.spans[1].cost = Some(0.5);
+        let cost = Cost::within(1.0);
+        // Another call has tokens still.
+        let error = measure(&cost, &trace, None, &case).await.unwrap_err();
+        assert!(error.to_string().contains("no prices"), "{error}");
+        let priced = cost.clone().prices(1e6, 1e6);
+        let mixed = measure(&priced, &trace, None, &case);
+        assert_eq!(mixed.await.unwrap().quantity.unwrap().value, 220.5);
+        let own = measure(&cost, &trace, Some(1), &case);
+        assert_eq!(own.await.unwrap().quantity.unwrap().value, 0.5);
+        trace.spans[2].cost = Some(0.0);
+        trace.spans[3].cost = Some(0.25);
+        let all = measure(&cost, &trace, None, &case);
+        assert_eq!(all.await.unwrap().quantity.unwrap().value, 0.75);
     }
 
     #[tokio::test]

@@ -29,19 +29,24 @@ fn spans<'a>(cx: &EvalCx<'a>) -> Vec<&'a Span> {
 
 /// The tokens that were noted, or stated in the metadata `prompt_tokens` and `completion_tokens`; `None` where nobody told.
 fn usage(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<Option<Usage>> {
-    let prompt = stated(cx, metric, "prompt_tokens")?;
-    let completion = stated(cx, metric, "completion_tokens")?;
-    if prompt.is_some() || completion.is_some() {
-        return Ok(Some(Usage {
-            prompt_tokens: tokens(prompt.unwrap_or_default()),
-            completion_tokens: tokens(completion.unwrap_or_default()),
-        }));
+    if let Some(usage) = stated_usage(cx, metric)? {
+        return Ok(Some(usage));
     }
     let mut sum = None;
     for usage in spans(cx).into_iter().filter_map(|span| span.usage) {
         *sum.get_or_insert_default() += usage;
     }
     Ok(sum)
+}
+
+/// The tokens that the metadata states.
+fn stated_usage(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<Option<Usage>> {
+    let prompt = stated(cx, metric, "prompt_tokens")?;
+    let completion = stated(cx, metric, "completion_tokens")?;
+    Ok((prompt.is_some() || completion.is_some()).then(|| Usage {
+        prompt_tokens: tokens(prompt.unwrap_or_default()),
+        completion_tokens: tokens(completion.unwrap_or_default()),
+    }))
 }
 
 /// A number of the metadata, of at least 0.

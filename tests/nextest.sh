@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Which case a call belongs to, under nextest: 200 rows of a dataset at 64 in flight in one process (libtest), and one
+# process a row (our harness). The rows themselves fail on a score that is another's.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked --version 0.9.143
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+export LLMTEST_MODE=live RAYON_NUM_THREADS=8 LLMTEST_DIR=$work/records CARGO_TERM_COLOR=never
+# expect EXIT PATTERN ARGUMENT...
+expect() {
+  local want=$1 pattern=$2 code=0; shift 2
+  rm -rf "$LLMTEST_DIR"
+  cargo nextest run --workspace --locked --no-fail-fast "$@" >"$work/out" 2>&1 || code=$?
+  if [ "$code" != "$want" ] || ! grep -qE -- "$pattern" "$work/out"; then
+    echo "FAIL  nextest $*: exit $code, expected $want and /$pattern/" >&2
+    tail -40 "$work/out" >&2
+    exit 1
+  fi
+  echo "ok    nextest $*"
+}
+nobody_lost() { [ -s "$LLMTEST_DIR/report.json" ] && ! grep -qF unattributed_spans "$LLMTEST_DIR/report.json"; }
+expect 0 ' 5 tests run: 5 passed' --test fixture_concurrent_plain
+nobody_lost
+[ "$(grep -oE '"row":"[0-9]+"' "$LLMTEST_DIR/report.json" | wc -l)" = 1000 ]
+expect 0 ' 400 tests run: 400 passed' --test fixture_concurrent -E 'test(/^(tasks|pool)::/)'
+nobody_lost
+# Without the one-liner: alone in its process a row has its calls all the same, among others it is told that it lost them.
+expect 0 ' 1 test run: 1 passed' --test fixture_concurrent --run-ignored only -E 'test(=forgotten::7)'
+expect 100 'outside of all cases this process called `number` \(' --test fixture_concurrent_plain --run-ignored only -E 'test(=forgotten)'
