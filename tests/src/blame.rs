@@ -28,6 +28,7 @@ const INHERITED: f64 = 0.9;
 const LOST: f64 = 0.08;
 /// The longest loop.
 const LONGEST: u64 = 5;
+/// Its lengths.
 const LENGTHS: std::ops::RangeInclusive<i32> = 1..=5;
 
 /// What is wrong with the pipeline.
