@@ -28,6 +28,8 @@ const INHERITED: f64 = 0.9;
 const LOST: f64 = 0.08;
 /// The longest loop.
 const LONGEST: u64 = 5;
+/// Its lengths.
+const LENGTHS: std::ops::RangeInclusive<i32> = 1..=5;
 
 /// What is wrong with the pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +60,18 @@ struct Draws {
 
 impl Draws {
     fn unit(&self, what: usize, call: u64, which: u64) -> f64 {
+        self.rng(what, call, which).unit()
+    }
+
+    fn rng(&self, what: usize, call: u64, which: u64) -> Rng {
         let of_case = Rng::new(self.seed << 32 | self.case).bits();
         let at = (what as u64) << 16 | call << 8 | which;
-        Rng::new(Rng::new(of_case ^ at).bits()).unit()
+        Rng::new(Rng::new(of_case ^ at).bits())
     }
 
     fn calls(&self, stage: usize) -> u64 {
         if self.setup.looped == Some(stage) {
-            1 + (self.unit(stage, 0, 2) * LONGEST as f64) as u64
+            1 + self.rng(stage, 0, 2).below(LONGEST)
         } else {
             1
         }
@@ -149,10 +155,11 @@ fn body(row: Row) -> Pin<Box<dyn Future<Output = Produced> + Send>> {
     Box::pin(async move {
         let golden: Golden = decode(row)?;
         let number = |key: &str| golden.metadata.get(key).and_then(Value::as_u64);
+        let stage = |key: &str| number(key).and_then(|stage| usize::try_from(stage).ok());
         let draws = Draws {
             setup: Setup {
-                broken: number("broken").unwrap_or_default() as usize,
-                looped: number("looped").map(|stage| stage as usize),
+                broken: stage("broken").unwrap_or_default(),
+                looped: stage("looped"),
             },
             seed: number("seed").unwrap_or_default(),
             case: number("case").unwrap_or_default(),
@@ -211,19 +218,23 @@ pub struct Truth {
 
 /// Goes through everything that may happen, with its probability.
 pub fn truth(setup: Setup) -> Truth {
-    let lengths = if setup.looped.is_some() { LONGEST } else { 1 };
+    let lengths = if setup.looped.is_some() {
+        LENGTHS
+    } else {
+        1..=1
+    };
     let mut truth = Truth::default();
     // Of every stage: P(right), P(right and end right), P(end right).
     let (mut ok, mut both, mut end_ok) = ([0.0; 4], [0.0; 4], 0.0);
-    for length in 1..=lengths {
+    let count = lengths.clone().count() as f64;
+    for length in lengths {
         for combination in 0..81_usize {
             // 0: right whatever it is given; 1: as it is given; 2: wrong.
-            let does: [usize; 4] =
-                std::array::from_fn(|stage| combination / 3_usize.pow(stage as u32) % 3);
-            let mut probability = 1.0 / lengths as f64;
+            let does: [usize; 4] = [1, 3, 9, 27].map(|place| combination / place % 3);
+            let mut probability = 1.0 / count;
             for (stage, what) in does.iter().enumerate() {
                 let calls = match setup.looped {
-                    Some(looped) if looped == stage => length as i32,
+                    Some(looped) if looped == stage => length,
                     _ => 1,
                 };
                 let sound = 1.0 - setup.wrong(stage);

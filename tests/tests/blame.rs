@@ -1,5 +1,7 @@
 //! Which stage cost the end score, from the outside; and how often that is right.
 
+#![expect(clippy::float_cmp, reason = "shares of a few cases, divided as here")]
+
 use llmtest::{Blame, StageBlame};
 use llmtest_tests::Ran;
 use llmtest_tests::bench::Bench;

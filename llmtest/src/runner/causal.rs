@@ -17,6 +17,7 @@ use crate::runner::{Case, run_case};
 use llmtest_metrics::{Component, Trace};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A trial whose end failed, and what is needed to run it again.
@@ -65,7 +66,7 @@ impl FailedTrial {
                     row: record.row.clone(),
                     position: record.position,
                     attempt: record.attempt,
-                    trial: n as u32,
+                    trial: u32::try_from(n).unwrap_or(u32::MAX),
                     reruns: 0,
                     ended: Ended::WithoutReference,
                     why: None,
@@ -273,10 +274,10 @@ pub(crate) fn plan(mut failed: Vec<FailedTrial>, max: usize) -> Plan {
         if take == 1 { "is" } else { "are" },
     );
     if many > take {
-        text.push_str(&format!("; {} more are left out", many - take));
+        let _ = write!(text, "; {} more are left out", many - take);
     }
     if all > many {
-        text.push_str(&format!("; {} without a reference", all - many));
+        let _ = write!(text, "; {} without a reference", all - many);
     }
     text.push('\n');
     if many > take {

@@ -42,6 +42,11 @@ impl Rng {
         // The high half of the product; its bias is below n / 2^64.
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
+
+    /// The index of one of `n` things.
+    fn index(&mut self, n: usize) -> usize {
+        usize::try_from(self.below(n as u64)).unwrap_or(0)
+    }
 }
 
 /// The bias-corrected and accelerated bootstrap interval of a mean, with 2,000 resamples and a fixed seed. `None` for
@@ -55,7 +60,7 @@ impl Rng {
 /// ```
 pub fn bca(values: &[f64]) -> Option<Interval> {
     let first = values.first()?;
-    if values.len() < 2 || values.iter().all(|value| value == first) {
+    if values.len() < 2 || values.iter().all(|value| same(*value, *first)) {
         return None;
     }
     let n = values.len() as f64;
@@ -63,13 +68,16 @@ pub fn bca(values: &[f64]) -> Option<Interval> {
     let mut rng = Rng::new(0x6c6c_6d74_6573_7431);
     let mut means: Vec<f64> = (0..DRAWS)
         .map(|_| {
-            let draw = |_| values[rng.below(values.len() as u64) as usize];
-            values.iter().map(draw).sum::<f64>() / n
+            let mut draw = || values[rng.index(values.len())];
+            values.iter().map(|_| draw()).sum::<f64>() / n
         })
         .collect();
     means.sort_by(f64::total_cmp);
-    let below = means.iter().filter(|drawn| **drawn < mean).count() as f64;
-    let equal = means.iter().filter(|drawn| **drawn == mean).count() as f64;
+    let below = means
+        .iter()
+        .filter(|drawn| **drawn < mean && !same(**drawn, mean))
+        .count() as f64;
+    let equal = means.iter().filter(|drawn| same(**drawn, mean)).count() as f64;
     let bias = normal_quantile(((below + equal / 2.0) / DRAWS as f64).clamp(5e-4, 1.0 - 5e-4));
     // The jackknife means differ from the mean by (mean - value) / (n - 1); the factor cancels.
     let (squares, cubes) = values.iter().fold((0.0, 0.0), |(squares, cubes), value| {
@@ -79,13 +87,20 @@ pub fn bca(values: &[f64]) -> Option<Interval> {
     let acceleration = cubes / (6.0 * squares.powf(1.5));
     let at = |z: f64| {
         let moved = bias + (bias + z) / (1.0 - acceleration * (bias + z));
-        let place = (normal_share(moved) * DRAWS as f64).floor();
-        means[(place.max(0.0) as usize).min(DRAWS - 1)]
+        let share = normal_share(moved);
+        // The last of the means that at most this share of them lie below.
+        let place = (1..DRAWS).take_while(|n| *n as f64 <= share * DRAWS as f64);
+        means[place.last().unwrap_or(0)]
     };
     Some(Interval {
         low: at(-Z),
         high: at(Z),
     })
+}
+
+/// Equal but for the rounding of sums in another order.
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() <= 1e-12 * (1.0 + a.abs())
 }
 
 /// The share of the normal distribution below `z`, exact to 1.2e-7. (Numerical Recipes, `erfcc`.)

@@ -41,14 +41,14 @@ fn main() -> ExitCode {
     );
     let mut tally = Tally::default();
     for with_loop in [false, true] {
-        for broken in 0..STAGES.len() {
+        for (broken, name) in STAGES.iter().enumerate() {
             let looped = with_loop.then_some(broken);
             let setup = Setup { broken, looped };
             let (truth, found) = (truth(setup), Coverage::of(setup, 1..1 + seeds, CASES));
             let percent = |count: usize| format!("{:.1}%", 100.0 * found.share(count));
             println!(
                 "{:<10} {:<10} {:>6.3}  {:>6.3} {:>8}  {:>6.3} {:>8}  {:>6} {:>6}  {:>10} {:>10}",
-                STAGES[broken],
+                name,
                 looped.map_or("–", |looped| STAGES[looped]),
                 truth.fails,
                 truth.first[broken],
