@@ -107,13 +107,12 @@ fn numbered(
                     };
                 }
             };
-            let (mut id, hash) = match row_id(&value) {
-                Some(id) => (escape_id(&id), None),
-                None => {
-                    let text = llmtest_metrics::json::text(&value);
-                    let hash = llmtest_metrics::hash::long(text.as_bytes());
-                    (hash[..SHORT_HASH].to_string(), Some(hash))
-                }
+            let (mut id, hash) = if let Some(id) = row_id(&value) {
+                (escape_id(&id), None)
+            } else {
+                let text = llmtest_metrics::json::text(&value);
+                let hash = llmtest_metrics::hash::long(text.as_bytes());
+                (hash[..SHORT_HASH].to_string(), Some(hash))
             };
             // Among 10,000 rows, two short hashes are equal in one of a hundred datasets; equal long ones are equal rows.
             if let (Some(hash), Some((_, Some(other)))) = (&hash, seen.get(&id))
@@ -305,6 +304,7 @@ mod tests {
 
     #[test]
     fn rows_whose_short_hashes_are_equal_have_ids_of_their_own() {
+        #[expect(clippy::unnecessary_wraps, reason = "the type of a dataset function")]
         fn make() -> crate::Result<Vec<Value>> {
             let rows = [100_266, 103_142, 1, 100_266];
             let row = |n: i32| serde_json::json!({"input": format!("question {n}")});

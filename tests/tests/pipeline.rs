@@ -18,7 +18,7 @@ fn shop() -> MockServer {
     MockServer::start(move |_, request| {
         let question = request.body.to_string();
         let times = {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = seen.lock().expect("nobody panicked");
             let times = seen.entry(question.clone()).or_insert(0);
             *times += 1;
             *times
@@ -65,8 +65,11 @@ fn miss(ran: &Ran, test: &str, words: &[&str]) {
     }
 }
 
+/// Of a span: name, output, error.
+type Seen = (String, serde_json::Value, Option<String>);
+
 /// What each test saw, without times.
-fn seen(bench: &Bench) -> Vec<(String, Vec<(String, serde_json::Value, Option<String>)>)> {
+fn seen(bench: &Bench) -> Vec<(String, Vec<Seen>)> {
     let report = bench.report();
     let spans = |test: &llmtest::TestRecord| {
         let spans = test.trials[0].spans.iter();

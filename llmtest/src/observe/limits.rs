@@ -231,20 +231,14 @@ mod tests {
 
     /// Any value, by a small generator of pseudorandom numbers (Marsaglia's xorshift).
     fn any(seed: &mut u64, depth: u32) -> Value {
-        let mut below = |n: u64| {
+        let mut below = |n: usize| {
             *seed ^= *seed << 13;
             *seed ^= *seed >> 7;
             *seed ^= *seed << 17;
-            *seed % n
+            usize::try_from(*seed % 1_000_003).unwrap() % n
         };
-        let text = |n: u64| {
-            "añ\"😀"
-                .chars()
-                .cycle()
-                .take(n as usize)
-                .collect::<String>()
-        };
-        let most = [3, 9, 40][below(3) as usize];
+        let text = |n: usize| "añ\"😀".chars().cycle().take(n).collect::<String>();
+        let most = [3, 9, 40][below(3)];
         match below(if depth == 0 { 3 } else { 6 }) {
             0 => json!(below(1_000_000)),
             1 => Value::Bool(true),

@@ -85,6 +85,11 @@ fn a_cost_that_is_no_amount_is_left_out_with_a_note() {
 
 #[test]
 fn input_and_output_stand_for_arguments_and_result() {
+    #[observe(crate = crate)]
+    fn fails() -> Result<(), String> {
+        record(|span| span.output("half of it"));
+        Err("no".to_string())
+    }
     let spans = spans_of(|| {
         says(|span| {
             span.input("the question").output(json!({"text": "yes"}));
@@ -92,11 +97,6 @@ fn input_and_output_stand_for_arguments_and_result() {
     });
     assert_eq!(json!(spans[0].input), json!({"input": "the question"}));
     assert_eq!(spans[0].output, json!({"text": "yes"}));
-    #[observe(crate = crate)]
-    fn fails() -> Result<(), String> {
-        record(|span| span.output("half of it"));
-        Err("no".to_string())
-    }
     let spans = spans_of(fails);
     assert_eq!(spans[0].output, json!("half of it"));
     assert_eq!(spans[0].error.as_deref(), Some("no"));
