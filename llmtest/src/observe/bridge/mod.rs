@@ -17,8 +17,8 @@ mod outgoing;
 pub use incoming::CaptureLayer;
 #[cfg(feature = "tracing-capture")]
 pub(crate) use incoming::{attach, trouble};
-pub(super) use outgoing::usage;
 pub use outgoing::{Teller, is_told, told, told_future};
+pub(super) use outgoing::{cost, is_telling, model, usage};
 
 /// The target of the spans that `#[observe]` opens, which are not to come back in.
 #[cfg(any(feature = "tracing", feature = "tracing-capture"))]

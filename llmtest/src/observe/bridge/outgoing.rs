@@ -6,14 +6,15 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::panicking;
 
 use tracing::field::Empty;
 use tracing::{Level, Span, span};
 
+use super::super::context::lock;
 use super::super::open::Meta;
 use super::{Outcome, TARGET};
 
@@ -22,6 +23,8 @@ pub(crate) struct Outgoing {
     span: Span,
     prompt_tokens: AtomicU64,
     completion_tokens: AtomicU64,
+    /// In US dollars.
+    cost: Mutex<f64>,
 }
 
 thread_local! {
@@ -203,6 +206,7 @@ impl Outgoing {
                 span,
                 prompt_tokens: AtomicU64::new(0),
                 completion_tokens: AtomicU64::new(0),
+                cost: Mutex::new(0.0),
             })
         })
     }
@@ -267,6 +271,27 @@ pub(crate) fn usage(prompt: u64, completion: u64) {
         outgoing
             .span
             .record("gen_ai.usage.output_tokens", completion);
+    });
+}
+
+/// Whether this thread is in a call that somebody is told of.
+pub(crate) fn is_telling() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
+/// Names the model of the innermost span.
+pub(crate) fn model(name: &str) {
+    here(|outgoing| {
+        outgoing.span.record("gen_ai.request.model", name);
+    });
+}
+
+/// Adds US dollars to the innermost span.
+pub(crate) fn cost(usd: f64) {
+    here(|outgoing| {
+        let mut sum = lock(&outgoing.cost);
+        *sum += usd;
+        outgoing.span.record("gen_ai.usage.cost", *sum);
     });
 }
 

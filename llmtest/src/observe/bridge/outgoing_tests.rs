@@ -174,6 +174,27 @@ fn arguments_results_and_errors_stay_at_home() {
 }
 
 #[test]
+fn what_a_call_says_of_itself_is_told_without_what_its_users_wrote() {
+    #[observe(crate = crate, llm)]
+    fn priced(prompt: &str) -> String {
+        super::super::super::record(|span| {
+            span.model("m-1").tokens(3, 4).cost(0.25).cost(0.5);
+            span.output(prompt).metadata("user", "confidential");
+        });
+        prompt.to_string()
+    }
+    let seen = seen_of(|| priced("confidential"));
+    let fields = [
+        "gen_ai.request.model",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.cost",
+    ];
+    let shown = short(&seen[0], &fields);
+    assert_eq!(shown, ("priced", None, vec!["m-1", "3", "0.75"]));
+    assert!(!format!("{seen:?}").contains("confidential"));
+}
+
+#[test]
 fn functions_that_return_futures_are_told_of_when_they_run() {
     let seen = seen_of(|| {
         block_on(async {

@@ -62,4 +62,15 @@ impl Teller {
 }
 
 #[inline]
+pub(crate) const fn is_telling() -> bool {
+    false
+}
+
+#[inline]
 pub(crate) const fn usage(_: u64, _: u64) {}
+
+#[inline]
+pub(crate) const fn model(_: &str) {}
+
+#[inline]
+pub(crate) const fn cost(_: f64) {}
