@@ -26,7 +26,10 @@ pub async fn answer(question: &str) -> Result<String, Error> {
 }
 
 /// The passages that fit the question best, best first, each with the page that it is from.
-#[llmtest::observe(retriever)]
+///
+/// `replay`: as another application would with an index on a server. What is found depends on the pages and on code that
+/// this function only calls, which its recordings cannot see; so the `key` names them.
+#[llmtest::observe(retriever, replay, key = (TOP, search::version()))]
 pub fn retrieve(question: &str) -> Vec<String> {
     search::search(question, TOP)
         .into_iter()

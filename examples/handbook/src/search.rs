@@ -20,6 +20,19 @@ pub(crate) fn search(question: &str, top: usize) -> Vec<&'static Passage> {
     INDEX.search(question, top)
 }
 
+/// Changes whenever the same question could find something else: with the code of the search, and with the pages.
+pub(crate) fn version() -> String {
+    let code = [include_str!("search.rs"), include_str!("pages.rs")];
+    let texts = code.into_iter().chain(PAGES.iter().map(|(_, text)| *text));
+    // FNV-1a: the same on every machine and with every compiler.
+    let hash = texts
+        .flat_map(str::bytes)
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{hash:016x}")
+}
+
 struct Index {
     passages: Vec<Passage>,
     engine: SearchEngine<u32, u32, Words>,
