@@ -1,13 +1,13 @@
 //! The embeddings API of any OpenAI-compatible server.
 
 use super::http::{Answer, client, post, spawned};
+use super::reading::{self, Wire};
 use super::trouble::Trouble;
-use super::wire;
+
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
 use llmtest_metrics::{Embedder, JudgeError, Result};
 use reqwest::Client;
-use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -52,40 +52,27 @@ impl Server {
         let Answer { status, text, wait } =
             post(&self.client, trouble, "/embeddings", &body).await?;
         if !(200..300).contains(&status) {
-            return Err(trouble.status(status, &wire::error_text(&text), wait));
+            return Err(trouble.status(status, &reading::error_text(&text), wait));
         }
         read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))
     }
 }
 
-#[derive(Deserialize)]
-struct List {
-    data: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    /// Which text it is of; some servers leave it out and keep the order.
-    index: Option<usize>,
-    embedding: Vec<f32>,
-}
-
 /// The vectors of so many texts, in their order.
 fn read(text: &str, texts: usize) -> Result<Vec<Vec<f32>>, String> {
-    let list: List = serde_json::from_str(text)
-        .map_err(|error| format!("{error}: {}", wire::shortened(text, 200)))?;
-    let count = list.data.len();
-    let mut vectors: Vec<Option<Vec<f32>>> = vec![None; texts];
-    for (place, item) in list.data.into_iter().enumerate() {
-        let index = item.index.unwrap_or(place);
-        match vectors.get_mut(index) {
-            Some(slot @ None) => *slot = Some(item.embedding),
-            Some(Some(_)) => return Err(format!("it has two vectors with the index {index}")),
-            None => return Err(format!("it has a vector {index} for {texts} texts")),
-        }
+    let reading = reading::read(Wire::Embeddings, text);
+    if let Some(error) = reading.error {
+        return Err(error.text());
     }
-    let all: Option<Vec<_>> = vectors.into_iter().collect();
-    all.ok_or_else(|| format!("it has {count} vectors for {texts} texts"))
+    if let Some(why) = reading.unreadable {
+        return Err(why);
+    }
+    let count = reading.vectors.len();
+    if count == texts {
+        Ok(reading.vectors)
+    } else {
+        Err(format!("it has {count} vectors for {texts} texts"))
+    }
 }
 
 #[cfg(test)]

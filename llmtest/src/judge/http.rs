@@ -94,7 +94,8 @@ pub(super) async fn post(
     let sent = client.post(url).json(body).send().await;
     let response = sent.map_err(|error| trouble.transport(error))?;
     let status = response.status().as_u16();
-    let wait = retry_after(response.headers(), SystemTime::now());
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    let wait = retry_after(header, SystemTime::now());
     let bytes = response
         .bytes()
         .await
@@ -107,8 +108,11 @@ pub(super) async fn post(
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+pub(super) fn retry_after<'a>(
+    header: impl Fn(&str) -> Option<&'a str>,
+    now: SystemTime,
+) -> Option<Duration> {
+    let text = |name: &str| header(name).map(str::trim);
     let number = |text: &str, unit: f64| {
         text.parse::<f64>()
             .ok()

@@ -14,12 +14,17 @@ mod http_date;
 mod limit;
 #[cfg(feature = "http")]
 mod openai;
+#[cfg(feature = "http")]
+mod reading;
 mod recorded;
 mod retry;
 #[cfg(feature = "http")]
 mod trouble;
 #[cfg(feature = "http")]
 mod wire;
+
+#[cfg(feature = "http")]
+pub use reading::read_exchange;
 
 use crate::config::{Config, JudgeConfig, backticked, nearest};
 use crate::recording::Recordings;

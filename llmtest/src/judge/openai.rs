@@ -3,7 +3,8 @@
 use super::dialect::{Dialect, Format};
 use super::http::{Answer, client, post, spawned};
 use super::trouble::{Trouble, is_too_long};
-use super::wire::{self, Outcome};
+use super::reading::{self, Outcome, Wire};
+use super::wire;
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
 use llmtest_metrics::{Judge, JudgeError, Prompt, Reply, Result, hash};
@@ -100,7 +101,7 @@ impl Server {
         let Answer { status, text, wait } =
             post(&self.client, trouble, "/chat/completions", &body).await?;
         if !(200..300).contains(&status) {
-            let said = wire::error_text(&text);
+            let said = reading::error_text(&text);
             let error = trouble.status(status, &said, wait);
             let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
@@ -108,10 +109,10 @@ impl Server {
                 refusal: about_us.then_some(said),
             });
         }
-        match wire::read(&text) {
+        match reading::read(Wire::Chat, &text).outcome(None) {
             Outcome::Reply(reply) => Ok(reply),
             Outcome::Refused(said) => Err(trouble.refused(prompt, &said).into()),
-            Outcome::CutOff(said) => Err(trouble.cut_off(prompt, &said).into()),
+            Outcome::CutOff(word, said) => Err(trouble.cut_off(prompt, &word, &said).into()),
             Outcome::Error(Some(status), said) => Err(trouble.status(status, &said, wait).into()),
             Outcome::Error(None, said) => Err(trouble.error(&said).into()),
             Outcome::Unreadable(why) => Err(trouble.unreadable(&why).into()),

@@ -1,6 +1,6 @@
 //! What to say when a server does not answer as it should.
 
-use super::wire::shortened;
+use super::reading::shortened;
 use crate::config::{JudgeConfig, Role};
 use crate::redact::Redactor;
 use llmtest_metrics::{JudgeError, JudgeErrorKind, Prompt};
@@ -140,13 +140,14 @@ impl Trouble {
     }
 
     /// The reply is longer than it may be.
-    pub(super) fn cut_off(&self, prompt: &Prompt, said: &str) -> JudgeError {
+    pub(super) fn cut_off(&self, prompt: &Prompt, word: &str, said: &str) -> JudgeError {
         let text = format!(
-            "the reply of the judge `{}` to `{}` was cut off after {} tokens (finish_reason `length`)\nit wrote: {}\n\
+            "the reply of the judge `{}` to `{}` was cut off after {} tokens (finish_reason `{}`)\nit wrote: {}\n\
              hint: use a model that keeps to the point, or one that does not spend its tokens on thinking; a metric of your own can raise `max_tokens` of its prompt",
             self.config.model,
             prompt.purpose,
             prompt.max_tokens,
+            shortened(word, 80),
             shortened(said, 300)
         );
         self.error_of(JudgeErrorKind::BadReply, text)
