@@ -1,14 +1,14 @@
-//! The embeddings API of any OpenAI-compatible server.
+//! Embeddings of any provider that has them.
 
 use super::http::{Answer, client, post, spawned};
 use super::reading::{self, Wire};
+use super::request::{self, Request};
 use super::trouble::Trouble;
 
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
 use llmtest_metrics::{Embedder, JudgeError, Result};
 use reqwest::Client;
-use serde_json::json;
 use std::sync::Arc;
 
 /// An embeddings endpoint.
@@ -48,13 +48,16 @@ impl Embedder for Embeddings {
 impl Server {
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, JudgeError> {
         let trouble = &self.trouble;
-        let body = json!({ "model": trouble.config.model, "input": texts });
-        let Answer { status, text, wait } =
-            post(&self.client, trouble, "/embeddings", &body).await?;
-        if !(200..300).contains(&status) {
-            return Err(trouble.status(status, &reading::error_text(&text), wait));
+        let mut vectors = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(request::most_texts(&trouble.config)) {
+            let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
+            let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
+            if !(200..300).contains(&status) {
+                return Err(trouble.status(status, &reading::error_text(&text), wait));
+            }
+            vectors.extend(read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))?);
         }
-        read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))
+        Ok(vectors)
     }
 }
 
@@ -81,6 +84,7 @@ mod tests {
     use super::super::tests::{Bench, block_on};
     use super::*;
     use llmtest_metrics::JudgeErrorKind;
+    use serde_json::json;
 
     const KEY: &str = "sk-very-secret-0123456789";
 

@@ -74,7 +74,9 @@ impl Choice {
             self.finish = Some(finish);
         }
         if let content @ Value::Array(_) = &choice["logprobs"]["content"] {
-            self.tokens.get_or_insert_default().extend(tokens::listed(content));
+            self.tokens
+                .get_or_insert_default()
+                .extend(tokens::listed(content));
         }
     }
 
@@ -84,20 +86,28 @@ impl Choice {
                 match piece["type"].as_str() {
                     Some("thinking") => self.reasoning.push_str(&text_of(&piece["thinking"])),
                     Some("refusal") => self.refusal.push_str(&text_of(&piece["refusal"])),
-                    _ => self.text.push_str(piece["text"].as_str().unwrap_or_default()),
+                    _ => self
+                        .text
+                        .push_str(piece["text"].as_str().unwrap_or_default()),
                 }
             }
         } else {
-            self.text.push_str(piece["content"].as_str().unwrap_or_default());
+            self.text
+                .push_str(piece["content"].as_str().unwrap_or_default());
         }
         let thoughts = [&piece["reasoning_content"], &piece["reasoning"]];
         if let Some(thought) = thoughts.iter().find_map(|thought| thought.as_str()) {
             self.reasoning.push_str(thought);
         }
-        self.refusal.push_str(piece["refusal"].as_str().unwrap_or_default());
+        self.refusal
+            .push_str(piece["refusal"].as_str().unwrap_or_default());
         for (nth, call) in (0..).zip(items(&piece["tool_calls"])) {
             let index = call["index"].as_u64().unwrap_or(nth);
-            self.take_call(index, &call["function"]["name"], &call["function"]["arguments"]);
+            self.take_call(
+                index,
+                &call["function"]["name"],
+                &call["function"]["arguments"],
+            );
             self.take_call(index, &call["custom"]["name"], &call["custom"]["input"]);
         }
         if piece["function_call"].is_object() {

@@ -25,7 +25,9 @@ pub(super) fn read(parts: &Parts) -> Reading {
         let message = &part["delta"]["message"];
         let index = part["index"].as_u64().unwrap_or_default();
         match part["type"].as_str() {
-            Some("content-start" | "content-delta") => take_piece(&mut reading, &message["content"]),
+            Some("content-start" | "content-delta") => {
+                take_piece(&mut reading, &message["content"])
+            }
             Some("tool-call-start" | "tool-call-delta") => {
                 take_call(&mut calls, index, &message["tool_calls"]);
             }
@@ -38,15 +40,21 @@ pub(super) fn read(parts: &Parts) -> Reading {
 }
 
 fn take_piece(reading: &mut Reading, piece: &Value) {
-    reading.text.push_str(piece["text"].as_str().unwrap_or_default());
-    reading.reasoning.push_str(piece["thinking"].as_str().unwrap_or_default());
+    reading
+        .text
+        .push_str(piece["text"].as_str().unwrap_or_default());
+    reading
+        .reasoning
+        .push_str(piece["thinking"].as_str().unwrap_or_default());
 }
 
 fn take_call(calls: &mut BTreeMap<u64, Call>, index: u64, call: &Value) {
     let function = &call["function"];
     let call = calls.entry(index).or_default();
-    call.name.push_str(function["name"].as_str().unwrap_or_default());
-    call.arguments.push_str(function["arguments"].as_str().unwrap_or_default());
+    call.name
+        .push_str(function["name"].as_str().unwrap_or_default());
+    call.arguments
+        .push_str(function["arguments"].as_str().unwrap_or_default());
 }
 
 fn take_end(reading: &mut Reading, value: &Value) {

@@ -45,9 +45,13 @@ fn converse(body: &Value) -> Reading {
         ..Reading::default()
     };
     for piece in items(&body["output"]["message"]["content"]) {
-        reading.text.push_str(piece["text"].as_str().unwrap_or_default());
+        reading
+            .text
+            .push_str(piece["text"].as_str().unwrap_or_default());
         let thought = &piece["reasoningContent"]["reasoningText"]["text"];
-        reading.reasoning.push_str(thought.as_str().unwrap_or_default());
+        reading
+            .reasoning
+            .push_str(thought.as_str().unwrap_or_default());
         if piece["toolUse"].is_object() {
             reading.tool_calls.push(Call {
                 name: text_at(&piece["toolUse"], "name").unwrap_or_default(),

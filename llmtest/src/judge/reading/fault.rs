@@ -87,10 +87,16 @@ impl Fault {
         let word = |word: &str| {
             Some(match word {
                 "overloaded_error" => 529,
-                "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota"
-                | "RESOURCE_EXHAUSTED" | "too_many_requests" => 429,
+                "rate_limit_error"
+                | "rate_limit_exceeded"
+                | "insufficient_quota"
+                | "RESOURCE_EXHAUSTED"
+                | "too_many_requests" => 429,
                 "UNAVAILABLE" | "service_unavailable" => 503,
-                "api_error" | "server_error" | "internal_error" | "internal_server_error"
+                "api_error"
+                | "server_error"
+                | "internal_error"
+                | "internal_server_error"
                 | "INTERNAL" => 500,
                 "timeout_error" | "DEADLINE_EXCEEDED" => 504,
                 "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
@@ -110,9 +116,18 @@ impl Fault {
 
     /// Whether the provider's filter, not a fault, is behind it.
     pub(super) fn is_filter(&self) -> bool {
-        let filters = ["content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"];
-        self.code.as_str().is_some_and(|code| filters.contains(&code))
-            || self.kind.as_deref().is_some_and(|kind| filters.contains(&kind))
+        let filters = [
+            "content_filter",
+            "content_policy_violation",
+            "ResponsibleAIPolicyViolation",
+        ];
+        self.code
+            .as_str()
+            .is_some_and(|code| filters.contains(&code))
+            || self
+                .kind
+                .as_deref()
+                .is_some_and(|kind| filters.contains(&kind))
     }
 
     /// All that it says. The parameter that is refused may be named only beside the message.
@@ -122,7 +137,11 @@ impl Fault {
             Value::String(code) => Some(code.clone()),
             _ => None,
         };
-        let more = [("param", &self.param), ("code", &code), ("type", &self.kind)];
+        let more = [
+            ("param", &self.param),
+            ("code", &code),
+            ("type", &self.kind),
+        ];
         for (name, more) in more {
             if let Some(more) = more.as_ref().filter(|more| !text.contains(more.as_str())) {
                 text = format!("{text} [{name}: {more}]");

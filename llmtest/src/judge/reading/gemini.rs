@@ -32,7 +32,9 @@ pub(super) fn read(parts: &Parts) -> Reading {
             }
             take_first(&mut reading, text, candidate);
             if candidate["logprobsResult"].is_object() {
-                listed.get_or_insert_default().extend(listed_in(&candidate["logprobsResult"]));
+                listed
+                    .get_or_insert_default()
+                    .extend(listed_in(&candidate["logprobsResult"]));
             }
         }
     }
@@ -86,7 +88,10 @@ fn listed_in(result: &Value) -> Vec<Listed> {
     items(&result["chosenCandidates"])
         .enumerate()
         .map(|(place, chosen)| {
-            let top = alternatives.get(place).map(|top| &top["candidates"]).unwrap_or(&Value::Null);
+            let top = alternatives
+                .get(place)
+                .map(|top| &top["candidates"])
+                .unwrap_or(&Value::Null);
             let top = items(top)
                 .filter_map(|other| {
                     Some((text_at(other, "token")?, number(&other["logProbability"])))

@@ -89,8 +89,14 @@ fn take_usage(reading: &mut Reading, usage: &Value) {
         (&mut count.input, &usage["input_tokens"]),
         (&mut count.output, &usage["output_tokens"]),
         (&mut count.cached, &usage["cache_read_input_tokens"]),
-        (&mut count.cache_write, &usage["cache_creation_input_tokens"]),
-        (&mut count.reasoning, &usage["output_tokens_details"]["thinking_tokens"]),
+        (
+            &mut count.cache_write,
+            &usage["cache_creation_input_tokens"],
+        ),
+        (
+            &mut count.reasoning,
+            &usage["output_tokens_details"]["thinking_tokens"],
+        ),
     ];
     for (place, value) in places {
         *place = value.as_u64().or(*place);
@@ -100,7 +106,14 @@ fn take_usage(reading: &mut Reading, usage: &Value) {
 impl Block {
     fn new(block: &Value) -> Self {
         let kind = text_at(block, "type").unwrap_or_default();
-        let text = text_at(block, if kind == "thinking" { "thinking" } else { "text" });
+        let text = text_at(
+            block,
+            if kind == "thinking" {
+                "thinking"
+            } else {
+                "text"
+            },
+        );
         Self {
             text: text.unwrap_or_default(),
             name: text_at(block, "name").unwrap_or_default(),
@@ -114,6 +127,7 @@ impl Block {
         for name in ["text", "thinking"] {
             self.text.push_str(delta[name].as_str().unwrap_or_default());
         }
-        self.pieces.push_str(delta["partial_json"].as_str().unwrap_or_default());
+        self.pieces
+            .push_str(delta["partial_json"].as_str().unwrap_or_default());
     }
 }

@@ -179,9 +179,18 @@ pub fn read_exchange(
     };
     let reading = read(wire, body);
     let mut value = serde_json::to_value(&reading).ok()?;
-    let header = |name: &str| Some(headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1);
+    let header = |name: &str| {
+        Some(
+            headers
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))?
+                .1,
+        )
+    };
     let wait = super::http::retry_after(header, SystemTime::now());
-    value["wait_ms"] = wait.and_then(|wait| u64::try_from(wait.as_millis()).ok()).into();
+    value["wait_ms"] = wait
+        .and_then(|wait| u64::try_from(wait.as_millis()).ok())
+        .into();
     if !(200..300).contains(&status) {
         let bare = || Parts::of(body).ok()?.all.iter().find_map(Fault::bare);
         value["error"] = serde_json::to_value(reading.error.or_else(bare)).ok()?;
@@ -204,13 +213,23 @@ pub fn read_exchange(
 
 /// What an error response says, whatever its form.
 pub(crate) fn error_text(body: &str) -> String {
-    let fault = Parts::of(body)
-        .ok()
-        .and_then(|parts| parts.all.iter().find_map(|part| Fault::of(part).or_else(|| Fault::bare(part))));
+    let fault = Parts::of(body).ok().and_then(|parts| {
+        parts
+            .all
+            .iter()
+            .find_map(|part| Fault::of(part).or_else(|| Fault::bare(part)))
+    });
     match fault {
         Some(fault) => shortened(&fault.text(), 500),
         None => shortened(body, 500),
     }
+}
+
+/// What a filter says in an error response, where it was a filter.
+pub(crate) fn filtered(body: &str) -> Option<String> {
+    let parts = Parts::of(body).ok()?;
+    let fault = parts.all.iter().find_map(Fault::of)?;
+    fault.is_filter().then(|| fault.text())
 }
 
 /// Text at a place, `None` where it is missing or null.
@@ -244,3 +263,5 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+#[cfg(test)]
+mod tests;

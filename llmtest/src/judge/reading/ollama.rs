@@ -15,7 +15,9 @@ pub(super) fn read(parts: &Parts) -> Reading {
             reading.text.push_str(text.as_str().unwrap_or_default());
         }
         for thought in [&message["thinking"], &part["thinking"]] {
-            reading.reasoning.push_str(thought.as_str().unwrap_or_default());
+            reading
+                .reasoning
+                .push_str(thought.as_str().unwrap_or_default());
         }
         for call in items(&message["tool_calls"]) {
             reading.tool_calls.push(Call {
@@ -24,7 +26,9 @@ pub(super) fn read(parts: &Parts) -> Reading {
             });
         }
         if part["logprobs"].is_array() {
-            listed.get_or_insert_default().extend(tokens::listed(&part["logprobs"]));
+            listed
+                .get_or_insert_default()
+                .extend(tokens::listed(&part["logprobs"]));
         }
         if part["done"] == true {
             reading.finish = text_at(part, "done_reason").or_else(|| Some("stop".to_string()));

@@ -29,7 +29,10 @@ impl Reading {
             };
         }
         if let Some(why) = self.blocked {
-            let more = self.detail.map(|more| format!(": {more}")).unwrap_or_default();
+            let more = self
+                .detail
+                .map(|more| format!(": {more}"))
+                .unwrap_or_default();
             return Outcome::Refused(format!("its filter blocked the prompt ({why}){more}"));
         }
         if let Some(refusal) = self.refusal {
@@ -53,14 +56,22 @@ impl Reading {
         }
         // Some servers fill up with white space behind a complete reply.
         let whole = serde_json::from_str::<Value>(self.text.trim()).is_ok();
-        if let Some(word) = [&finish, &detail].into_iter().find(|word| is_length(word)) && !whole {
+        if let Some(word) = [&finish, &detail].into_iter().find(|word| is_length(word))
+            && !whole
+        {
             return Outcome::CutOff(word.clone(), self.text);
         }
         if self.text.trim().is_empty() {
             return Outcome::Unreadable(match self.tool_calls.first() {
-                Some(call) => format!("it calls the tool `{}` instead of answering", shortened(&call.name, 80)),
+                Some(call) => format!(
+                    "it calls the tool `{}` instead of answering",
+                    shortened(&call.name, 80)
+                ),
                 None if finish.is_empty() => "its text is empty".to_string(),
-                None => format!("its text is empty (finish reason `{}`)", shortened(&finish, 80)),
+                None => format!(
+                    "its text is empty (finish reason `{}`)",
+                    shortened(&finish, 80)
+                ),
             });
         }
         let mut reply = Reply::new(self.text);

@@ -18,7 +18,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Cuts a body; an error says why it is none.
     pub(super) fn of(body: &str) -> Result<Self, String> {
-        let body = body.trim_start_matches('\u{feff}');
+        let body = body.trim_start_matches('\u{feff}').trim_start();
         let error = match serde_json::from_str(body) {
             // Gemini streams a list unless it is asked for events.
             Ok(Value::Array(all)) => {
@@ -34,16 +34,27 @@ impl Parts {
                     ..Self::default()
                 });
             }
-            Ok(other) => return Err(format!("it is no JSON object: {}", shortened(&other.to_string(), 200))),
+            Ok(other) => {
+                return Err(format!(
+                    "it is no JSON object: {}",
+                    shortened(&other.to_string(), 200)
+                ));
+            }
             Err(error) => error,
         };
         if body.trim().is_empty() {
             return Err("it is empty".to_string());
         }
         let is_event = |line: &str| {
-            ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| line.starts_with(field))
+            ["data:", "event:", "id:", "retry:", ":"]
+                .iter()
+                .any(|field| line.starts_with(field))
         };
-        if body.lines().find(|line| !line.trim().is_empty()).is_some_and(is_event) {
+        if body
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .is_some_and(is_event)
+        {
             return Ok(Self::events(body));
         }
         let parts = Self::lines(body);

@@ -10,7 +10,9 @@ pub(super) fn read(parts: &Parts) -> Reading {
     if parts.streamed {
         let deltas = |kind: &str| -> String {
             let of_kind = parts.all.iter().filter(|event| event["type"] == kind);
-            of_kind.filter_map(|event| event["delta"].as_str()).collect()
+            of_kind
+                .filter_map(|event| event["delta"].as_str())
+                .collect()
         };
         reading.text = deltas("response.output_text.delta");
         reading.refusal = Some(deltas("response.refusal.delta")).filter(|text| !text.is_empty());
@@ -21,7 +23,11 @@ pub(super) fn read(parts: &Parts) -> Reading {
         if !parts.streamed {
             return Some(event);
         }
-        let ends = ["response.completed", "response.incomplete", "response.failed"];
+        let ends = [
+            "response.completed",
+            "response.incomplete",
+            "response.failed",
+        ];
         ends.contains(&kind).then_some(&event["response"])
     });
     match last {
@@ -59,8 +65,13 @@ fn take(reading: &mut Reading, response: &Value) {
                 for piece in items(&item["content"]) {
                     text.push_str(piece["text"].as_str().unwrap_or_default());
                     refusal.push_str(piece["refusal"].as_str().unwrap_or_default());
-                    if piece["logprobs"].as_array().is_some_and(|tokens| !tokens.is_empty()) {
-                        listed.get_or_insert_default().extend(tokens::listed(&piece["logprobs"]));
+                    if piece["logprobs"]
+                        .as_array()
+                        .is_some_and(|tokens| !tokens.is_empty())
+                    {
+                        listed
+                            .get_or_insert_default()
+                            .extend(tokens::listed(&piece["logprobs"]));
                     }
                 }
             }

@@ -22,7 +22,10 @@ pub(super) fn listed(tokens: &Value) -> Vec<Listed> {
             let text = token["token"].as_str().unwrap_or_default();
             let top = items(&token["top_logprobs"])
                 .filter_map(|other| {
-                    Some((other["token"].as_str()?.to_string(), number(&other["logprob"])))
+                    Some((
+                        other["token"].as_str()?.to_string(),
+                        number(&other["logprob"]),
+                    ))
                 })
                 .collect();
             Listed::new(text, &token["bytes"], number(&token["logprob"]), top)
@@ -32,14 +35,24 @@ pub(super) fn listed(tokens: &Value) -> Vec<Listed> {
 
 /// A log-probability; what is not a finite number is as unlikely as can be.
 pub(super) fn number(value: &Value) -> f64 {
-    value.as_f64().filter(|number| number.is_finite()).unwrap_or(LEAST)
+    value
+        .as_f64()
+        .filter(|number| number.is_finite())
+        .unwrap_or(LEAST)
 }
 
 impl Listed {
     pub(super) fn new(text: &str, bytes: &Value, logprob: f64, top: Vec<(String, f64)>) -> Self {
-        let sent: Option<Vec<u8>> = bytes.as_array().filter(|bytes| !bytes.is_empty()).and_then(|bytes| {
-            bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect()
-        });
+        let sent: Option<Vec<u8>> =
+            bytes
+                .as_array()
+                .filter(|bytes| !bytes.is_empty())
+                .and_then(|bytes| {
+                    bytes
+                        .iter()
+                        .map(|byte| u8::try_from(byte.as_u64()?).ok())
+                        .collect()
+                });
         Self {
             bytes: sent.unwrap_or_else(|| text.as_bytes().to_vec()),
             token: TokenLogprob {
@@ -54,7 +67,10 @@ impl Listed {
 /// Those of the tokens that make up the text, and how many do not. Some servers list the tokens of thoughts and end
 /// marks as well; a weight read from those would be of something that is not in the reply.
 pub(super) fn of_text(listed: Vec<Listed>, text: &str, thinks: bool) -> (Vec<TokenLogprob>, usize) {
-    let all: Vec<u8> = listed.iter().flat_map(|listed| listed.bytes.iter().copied()).collect();
+    let all: Vec<u8> = listed
+        .iter()
+        .flat_map(|listed| listed.bytes.iter().copied())
+        .collect();
     let said = text.trim().as_bytes();
     let count = listed.len();
     // The last occurrence: thoughts come first.
@@ -65,7 +81,11 @@ pub(super) fn of_text(listed: Vec<Listed>, text: &str, thinks: bool) -> (Vec<Tok
     };
     let Some(start) = start else {
         // Tokens that cannot be laid out on the text are still the text's where there is nothing else.
-        let own = if thinks || said.is_empty() { Vec::new() } else { listed };
+        let own = if thinks || said.is_empty() {
+            Vec::new()
+        } else {
+            listed
+        };
         let others = count - own.len();
         return (own.into_iter().map(|listed| listed.token).collect(), others);
     };

@@ -14,7 +14,9 @@ pub(super) fn embeddings(parts: &Parts) -> Reading {
         Err(why) => reading.unreadable = Some(why),
     }
     let usage = &body["usage"];
-    let input = usage["prompt_tokens"].as_u64().or_else(|| body["prompt_eval_count"].as_u64());
+    let input = usage["prompt_tokens"]
+        .as_u64()
+        .or_else(|| body["prompt_eval_count"].as_u64());
     reading.usage = input.map(|input| Count {
         input: Some(input),
         output: usage["completion_tokens"].as_u64(),
@@ -29,7 +31,10 @@ fn vectors(body: &Value) -> Result<Vec<Vec<f32>>, String> {
     if let Some(data) = body["data"].as_array() {
         let mut vectors: Vec<Option<Vec<f32>>> = vec![None; data.len()];
         for (place, item) in data.iter().enumerate() {
-            let index = item["index"].as_u64().and_then(|index| usize::try_from(index).ok()).unwrap_or(place);
+            let index = item["index"]
+                .as_u64()
+                .and_then(|index| usize::try_from(index).ok())
+                .unwrap_or(place);
             let count = data.len();
             match vectors.get_mut(index) {
                 Some(slot @ None) => *slot = Some(vector(&item["embedding"])?),
@@ -45,7 +50,13 @@ fn vectors(body: &Value) -> Result<Vec<Vec<f32>>, String> {
         return Err("it has no `data`".to_string());
     };
     list.iter()
-        .map(|item| vector(if item["values"].is_array() { &item["values"] } else { item }))
+        .map(|item| {
+            vector(if item["values"].is_array() {
+                &item["values"]
+            } else {
+                item
+            })
+        })
         .collect()
 }
 
@@ -54,16 +65,25 @@ fn vector(numbers: &Value) -> Result<Vec<f32>, String> {
         return Err("it has a vector without numbers".to_string());
     };
     let number = |number: &Value| {
-        #[expect(clippy::cast_possible_truncation, reason = "vectors are of single precision")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "vectors are of single precision"
+        )]
         let number = number.as_f64().map(|number| number as f32);
-        number.filter(|number| number.is_finite()).ok_or_else(|| "it has a vector with something that is no number".to_string())
+        number
+            .filter(|number| number.is_finite())
+            .ok_or_else(|| "it has a vector with something that is no number".to_string())
     };
     numbers.iter().map(number).collect()
 }
 
 pub(super) fn moderation(parts: &Parts) -> Reading {
     let mut reading = Reading::default();
-    let results: Vec<&Value> = parts.all.iter().flat_map(|body| items(&body["results"])).collect();
+    let results: Vec<&Value> = parts
+        .all
+        .iter()
+        .flat_map(|body| items(&body["results"]))
+        .collect();
     if results.is_empty() {
         reading.unreadable = Some("it has no `results`".to_string());
     }

@@ -36,7 +36,10 @@ pub(crate) fn differences(exchange: &Exchange) -> Vec<String> {
     }
     let wait = wait(exchange);
     if wait.is_some() && read["wait_ms"].as_u64() != wait {
-        differences.push(format!("wait_ms: expected {wait:?}, read {}", read["wait_ms"]));
+        differences.push(format!(
+            "wait_ms: expected {wait:?}, read {}",
+            read["wait_ms"]
+        ));
     }
     differences
 }
@@ -63,16 +66,40 @@ fn compare(member: &str, expected: &Value, read: &Value) -> Option<(Value, Value
         "error_message" => differ(expected, &read["error"]["message"]),
         "error_body_is_json" => differ(expected, &json!(read["unreadable"].is_null())),
         "body_error" | "stream_error" => {
-            let error = if expected["error"].is_object() { &expected["error"] } else { expected };
-            let expected = json!([error["type"], error["code"], error["message"], error["param"]]);
+            let error = if expected["error"].is_object() {
+                &expected["error"]
+            } else {
+                expected
+            };
+            let expected = json!([
+                error["type"],
+                error["code"],
+                error["message"],
+                error["param"]
+            ]);
             let found = &read["error"];
-            differ(&expected, &json!([found["kind"], found["code"], found["message"], found["param"]]))
+            differ(
+                &expected,
+                &json!([
+                    found["kind"],
+                    found["code"],
+                    found["message"],
+                    found["param"]
+                ]),
+            )
         }
         "vectors" => differ(expected, &json!(read["vectors"].as_array().map(Vec::len))),
         "flagged" => differ(expected, &json!(!read["flagged"].is_null())),
         "categories" => {
             let none = json!([]);
-            differ(expected, if read["flagged"].is_null() { &none } else { &read["flagged"] })
+            differ(
+                expected,
+                if read["flagged"].is_null() {
+                    &none
+                } else {
+                    &read["flagged"]
+                },
+            )
         }
         "usage" => {
             let members = expected.as_object()?;
@@ -122,7 +149,10 @@ fn logprobs(expected: &Value, read: &Value) -> Option<(Value, Value)> {
     let (a, b) = (&expected["first"], &found["first"]);
     let tops = |value: &Value| value["top"].as_array().cloned().unwrap_or_default();
     let same_top = tops(a).len() == tops(b).len()
-        && tops(a).iter().zip(tops(b)).all(|(a, b)| a[0] == b[0] && near(&a[1], &b[1]));
+        && tops(a)
+            .iter()
+            .zip(tops(b))
+            .all(|(a, b)| a[0] == b[0] && near(&a[1], &b[1]));
     let same = expected["tokens"] == found["tokens"]
         && a["token"] == b["token"]
         && near(&a["logprob"], &b["logprob"])
@@ -153,7 +183,8 @@ fn holds_an_answer(exchange: &Exchange) -> bool {
     let text = expect.get("text").and_then(Value::as_str);
     let says = text.is_some_and(|text| !text.trim().is_empty());
     let calls = expect.get("tool_calls").and_then(Value::as_array);
-    let calls = calls.is_some_and(|calls| !calls.is_empty()) || is("finish_reason", "function_call");
+    let calls =
+        calls.is_some_and(|calls| !calls.is_empty()) || is("finish_reason", "function_call");
     let cut = is("finish_reason", "length")
         || is("finish_reason", "MAX_TOKENS")
         || is("stop_reason", "max_tokens")

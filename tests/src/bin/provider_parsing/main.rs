@@ -44,12 +44,17 @@ fn run(mut args: impl Iterator<Item = String>) -> Result<ExitCode, String> {
     let (Some(file), None) = (args.next(), args.next()) else {
         return Err(USAGE.to_string());
     };
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| format!("cannot read {file}: {error}"))?;
     let mut rows = table::rows()?;
     let mut kinds: BTreeMap<String, Tally> = BTreeMap::new();
-    for (nth, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let exchange: Exchange = serde_json::from_str(line)
-            .map_err(|error| format!("{file}:{}: {error}", nth + 1))?;
+    for (nth, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
+        let exchange: Exchange =
+            serde_json::from_str(line).map_err(|error| format!("{file}:{}: {error}", nth + 1))?;
         let differences = compare::differences(&exchange);
         let tally = kinds
             .entry(format!("{} {}", exchange.provider, exchange.api))

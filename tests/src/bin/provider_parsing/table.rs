@@ -32,7 +32,10 @@ pub(crate) fn rows() -> Result<Rows, String> {
         });
     }
     if rows.len() > MOST {
-        return Err(format!("the table has {} rows; {MOST} are the most", rows.len()));
+        return Err(format!(
+            "the table has {} rows; {MOST} are the most",
+            rows.len()
+        ));
     }
     Ok(Rows(rows))
 }
@@ -42,9 +45,13 @@ impl Rows {
     pub(crate) fn take(&mut self, id: &str, differences: &[String]) -> bool {
         let row_of = |rows: &[Row], difference: &str| {
             let member = difference.split(':').next().unwrap_or_default();
-            rows.iter().position(|row| row.id == id && row.member == member)
+            rows.iter()
+                .position(|row| row.id == id && row.member == member)
         };
-        let found: Option<Vec<usize>> = differences.iter().map(|difference| row_of(&self.0, difference)).collect();
+        let found: Option<Vec<usize>> = differences
+            .iter()
+            .map(|difference| row_of(&self.0, difference))
+            .collect();
         let Some(found) = found else {
             return false;
         };

@@ -1,6 +1,6 @@
 //! Requests of the chat completions API.
 
-use super::dialect::{Dialect, Format, Limit, Logprobs};
+use super::super::dialect::{Dialect, Format, Limit};
 use llmtest_metrics::Prompt;
 use serde_json::{Value, json};
 
@@ -11,9 +11,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
         body["temperature"] = json!(0);
     }
     if !dialect.no_seed {
-        // Trials and samples are answers of their own.
-        let repeat = i64::from(prompt.repeat.trial) * 1000 + i64::from(prompt.repeat.sample);
-        body["seed"] = json!(seed.wrapping_add(repeat));
+        body["seed"] = json!(seed);
     }
     match dialect.limit {
         Limit::MaxTokens => body["max_tokens"] = json!(prompt.max_tokens),
@@ -32,13 +30,9 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
             Format::Text => {}
         }
     }
-    if prompt.graded.is_some() && dialect.logprobs != Logprobs::None {
+    if let Some(count) = dialect.alternatives(prompt) {
         body["logprobs"] = json!(true);
-        body["top_logprobs"] = json!(if dialect.logprobs == Logprobs::Twenty {
-            20
-        } else {
-            5
-        });
+        body["top_logprobs"] = json!(count);
     }
     body
 }
