@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(error.kind, JudgeErrorKind::BadResponse);
         let text = error.to_string();
         assert!(
-            text.contains("did not answer with embeddings: missing field `data`")
+            text.contains("did not answer with embeddings: it has no `data`")
                 && text.contains("`[embedder]`")
                 && text.contains("LLMTEST_EMBEDDER_BASE_URL"),
             "{text}"
@@ -244,8 +244,8 @@ mod tests {
         for (data, why) in [
             (json!([item(0)]), "it has 1 vectors for 2 texts"),
             (json!([item(0), item(0)]), "two vectors with the index 0"),
-            (json!([item(0), item(2)]), "a vector 2 for 2 texts"),
-            (json!([{"embedding": "AAAA"}]), "expected a sequence"),
+            (json!([item(0), item(2)]), "a vector 2 among 2"),
+            (json!([{"embedding": "AAAA"}]), "a vector without numbers"),
         ] {
             let error = read(&json!({ "data": data }).to_string(), 2).unwrap_err();
             assert!(error.contains(why), "{error}");

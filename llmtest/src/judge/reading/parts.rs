@@ -18,7 +18,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Cuts a body; an error says why it is none.
     pub(super) fn of(body: &str) -> Result<Self, String> {
-        let body = body.trim_start_matches('\u{feff}').trim_start();
+        let body = body.trim_start_matches('\u{feff}');
         let error = match serde_json::from_str(body) {
             // Gemini streams a list unless it is asked for events.
             Ok(Value::Array(all)) => {
@@ -53,7 +53,7 @@ impl Parts {
         if body
             .lines()
             .find(|line| !line.trim().is_empty())
-            .is_some_and(is_event)
+            .is_some_and(|line| is_event(line.trim_start()))
         {
             return Ok(Self::events(body));
         }
