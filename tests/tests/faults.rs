@@ -4,6 +4,7 @@
 
 use llmtest::Outcome;
 use llmtest_tests::bench::{Bench, KEY};
+use llmtest_tests::fixture;
 use llmtest_tests::mock::{Answer, MockServer, Received};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -94,6 +95,8 @@ fn errored(provider: &Provider, name: &str, answer: Answer, asked: usize, words:
     let name = format!("{}-{name}", provider.model.replace(':', "-"));
     let bench = Bench::new(&name);
     let server = MockServer::script([answer]);
+    // Built before the clock runs.
+    fixture("judged");
     let started = Instant::now();
     let vars = [
         ("LLMTEST_MODEL", provider.model),
