@@ -181,7 +181,7 @@ impl Dialect {
             match self.logprobs {
                 Logprobs::Twenty => {}
                 Logprobs::Five => {
-                    notes.push("the server gives 5 alternatives a token, not 20".to_string())
+                    notes.push("the server gives 5 alternatives a token, not 20".to_string());
                 }
                 Logprobs::None => notes.push(refuses(
                     self.logprobs == known.logprobs,

@@ -26,7 +26,7 @@ pub(super) fn read(parts: &Parts) -> Reading {
         let index = part["index"].as_u64().unwrap_or_default();
         match part["type"].as_str() {
             Some("content-start" | "content-delta") => {
-                take_piece(&mut reading, &message["content"])
+                take_piece(&mut reading, &message["content"]);
             }
             Some("tool-call-start" | "tool-call-delta") => {
                 take_call(&mut calls, index, &message["tool_calls"]);

@@ -90,8 +90,7 @@ fn listed_in(result: &Value) -> Vec<Listed> {
         .map(|(place, chosen)| {
             let top = alternatives
                 .get(place)
-                .map(|top| &top["candidates"])
-                .unwrap_or(&Value::Null);
+                .map_or(&Value::Null, |top| &top["candidates"]);
             let top = items(top)
                 .filter_map(|other| {
                     Some((text_at(other, "token")?, number(&other["logProbability"])))

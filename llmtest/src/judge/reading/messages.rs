@@ -1,7 +1,7 @@
 //! Anthropic's messages, in one piece and in events.
 
 use super::parts::Parts;
-use super::{Call, Count, Reading, items, text_at};
+use super::{Call, Reading, items, text_at};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -57,7 +57,7 @@ fn log_probabilities_are_those_of_the_text() {
     let token =
         |text: &str| format!("{{\"token\":\"{text}\",\"logprob\":-0.5,\"top_logprobs\":[]}}");
     let tokens: Vec<String> = ["<think>", "7?", "</think>", "{", "7", "}", "<eos>"]
-        .map(|text| token(text))
+        .map(token)
         .to_vec();
     let body = format!(
         "{{\"choices\":[{{\"message\":{{\"content\":\"{{7}}\",\"reasoning_content\":\"7?\"}},\"finish_reason\":\"stop\",\"logprobs\":{{\"content\":[{}]}}}}]}}",

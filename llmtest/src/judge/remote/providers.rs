@@ -3,7 +3,7 @@
 use super::super::mock::{Answer, Mock, Received};
 use super::super::tests::{Bench, block_on};
 use super::*;
-use llmtest_metrics::{AnyJudge, Embedder, Schema};
+use llmtest_metrics::{AnyJudge, Schema};
 use serde_json::{Value, json};
 
 pub(super) const KEY: &str = "sk-very-secret-0123456789";

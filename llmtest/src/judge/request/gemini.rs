@@ -113,19 +113,19 @@ fn own_schema(schema: &Value) -> Value {
     {
         own.remove("enum");
     }
-    for name in ["items"] {
-        if let Some(value) = own.get_mut(name) {
-            *value = own_schema(value);
-        }
+    if let Some(value) = own.get_mut("items") {
+        *value = own_schema(value);
     }
     if let Some(Value::Array(all)) = own.get_mut("anyOf") {
-        all.iter_mut().for_each(|one| *one = own_schema(one));
+        for one in all {
+            *one = own_schema(one);
+        }
     }
     if let Some(Value::Object(properties)) = own.get_mut("properties") {
         let names: Vec<String> = properties.keys().cloned().collect();
-        properties
-            .values_mut()
-            .for_each(|property| *property = own_schema(property));
+        for property in properties.values_mut() {
+            *property = own_schema(property);
+        }
         let required = members
             .get("required")
             .and_then(Value::as_array)

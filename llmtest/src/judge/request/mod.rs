@@ -130,12 +130,13 @@ fn azure(config: &JudgeConfig, call: &str) -> String {
 
 /// Text as a part of an address.
 fn segment(text: &str) -> String {
+    let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             segment.push(char::from(byte));
         } else {
-            segment.push_str(&format!("%{byte:02X}"));
+            segment.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     segment
