@@ -21,10 +21,6 @@ pub(crate) enum Api {
 
 /// A provider, by its prefix in `model`.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "http"),
-    expect(dead_code, reason = "for the provider over HTTP")
-)]
 pub(crate) struct Provider {
     pub(crate) name: &'static str,
     pub(crate) api: Api,
