@@ -98,10 +98,15 @@ fn errored(provider: &Provider, name: &str, answer: Answer, asked: usize, words:
     // Built before the clock runs.
     fixture("judged");
     let started = Instant::now();
+    let timeout = if name.ends_with("drip") {
+        "500ms"
+    } else {
+        "10s"
+    };
     let vars = [
         ("LLMTEST_MODEL", provider.model),
         ("LLMTEST_RETRIES", "1"),
-        ("LLMTEST_JUDGE_TIMEOUT", "2s"),
+        ("LLMTEST_JUDGE_TIMEOUT", timeout),
     ];
     let ran = bench.against(&server, "record", ARGS, &vars);
     assert!(started.elapsed() < BOUND, "{name}: {:?}", started.elapsed());
@@ -175,7 +180,7 @@ fn an_answer_that_breaks_off_drips_or_is_no_json_is_no_verdict() {
             &["it is not JSON: <html>"],
         );
         let slow = Answer::raw(200, page).slowly(Duration::from_millis(100));
-        errored(provider, "drip", slow, 2, &["did not answer within 2s"]);
+        errored(provider, "drip", slow, 2, &["did not answer within 500ms"]);
     }
 }
 
