@@ -3,9 +3,14 @@
 mod env;
 mod export;
 mod file;
+mod provider;
 mod vars;
 
 pub(crate) use export::ExportConfig;
+#[cfg(feature = "http")]
+pub(crate) use provider::Api;
+pub(crate) use provider::Provider;
+
 pub(crate) use vars::HarnessVars;
 
 use crate::observe::Limits;
@@ -26,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) root: PathBuf,
     pub(crate) judge: JudgeConfig,
     pub(crate) embedder: JudgeConfig,
+    /// Every provider as it is reached without further settings, for `.judged_by("provider:model")`.
+    pub(crate) providers: Vec<JudgeConfig>,
     #[cfg_attr(
         not(test),
         expect(
@@ -74,11 +81,14 @@ pub(crate) struct Config {
 )]
 pub(crate) struct JudgeConfig {
     pub(crate) role: Role,
-    /// Without a slash at the end.
+    pub(crate) provider: &'static Provider,
+    /// Without a slash at the end; empty where it is not known.
     pub(crate) base_url: String,
     pub(crate) model: String,
     pub(crate) api_key_env: String,
     pub(crate) api_key: Option<Secret>,
+    /// The version of Azure's API.
+    pub(crate) api_version: String,
     pub(crate) seed: i64,
     /// Calls in flight.
     pub(crate) max_in_flight: usize,
@@ -117,19 +127,26 @@ impl Role {
 }
 
 impl JudgeConfig {
-    /// The base URL of the provider whose key `OPENAI_API_KEY` usually holds.
-    pub(crate) const DEFAULT_URL: &str = "https://api.openai.com/v1";
-
     /// Whether the server runs on this machine.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn is_local(&self) -> bool {
         is_local(&self.base_url)
     }
 
-    /// Whether a call cannot work since the default provider wants a key and there is none.
+    /// Whether a call cannot work since the provider wants a key and there is none.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn lacks_key(&self) -> bool {
-        self.api_key.is_none() && self.base_url == Self::DEFAULT_URL
+        let at_provider = self.base_url == self.provider.url || self.provider.url.is_empty();
+        self.api_key.is_none() && self.provider.wants_key() && at_provider && !self.is_local()
+    }
+
+    /// The same server and manners with another model.
+    pub(crate) fn of_model(&self, model: &str) -> Self {
+        Self {
+            model: model.to_string(),
+            named: None,
+            ..self.clone()
+        }
     }
 
     /// The base URL as it may be shown: without user, password and query.
@@ -260,12 +277,14 @@ pub(crate) fn load(
 
     let judge = judge(&file.judge, &env)?;
     let embedder = embedder(&file.embedder, &judge, &env)?;
+    let providers = providers(&judge, &env)?;
     let export = export::export(&file.export, &env, &root);
+    let servers = [&judge, &embedder].into_iter().chain(&providers);
     let secrets = env
         .secrets()
         .chain(export::secrets(&export))
         .chain(export.endpoint.as_deref().and_then(url_password))
-        .chain([&judge, &embedder].into_iter().flat_map(|server| {
+        .chain(servers.flat_map(|server| {
             let password = url_password(&server.base_url);
             server.api_key.clone().into_iter().chain(password)
         }));
@@ -284,6 +303,7 @@ pub(crate) fn load(
         judge,
         embedder,
         export,
+        providers,
         redactor,
         locks,
         gate: GateConfig {
@@ -340,26 +360,48 @@ pub(crate) fn load(
     })
 }
 
+/// The version of Azure's API where none is set: the latest that is settled.
+const AZURE_VERSION: &str = "2024-10-21";
+
 fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigError> {
     let text = |name: &str, own: &Option<String>| {
         env.text(name).map(str::to_string).or_else(|| own.clone())
     };
-    let base_url = env
-        .base_url("LLMTEST_BASE_URL")?
-        .or_else(|| table.base_url.clone().map(file::BaseUrl::into_inner));
-    let key_env = env.key_name("LLMTEST_API_KEY_ENV")?.or_else(|| {
-        table
-            .api_key_env
-            .clone()
-            .map(file::VariableName::into_inner)
-    });
-    let api_key_env = key_env.unwrap_or_else(|| "OPENAI_API_KEY".to_string());
+    let env_url = env.base_url("LLMTEST_BASE_URL")?;
+    let file_url = table.base_url.clone().map(file::BaseUrl::into_inner);
+    let env_key = env.key_name("LLMTEST_API_KEY_ENV")?;
+    let file_key = table
+        .api_key_env
+        .clone()
+        .map(file::VariableName::into_inner);
+    let has_url = env_url.is_some() || file_url.is_some();
+    let (own, model) = match text("LLMTEST_MODEL", &table.model) {
+        Some(model) => Provider::chosen(&model, has_url)?,
+        None => (None, "gpt-4.1-mini".to_string()),
+    };
+    // A variable that names a provider does not mean the server and the key in the file, which are of another.
+    let elsewhere = own.is_some() && env.text("LLMTEST_MODEL").is_some();
+    let of_file = |value: Option<String>| value.filter(|_| !elsewhere);
+    let provider = own.unwrap_or_else(Provider::standard);
+    let api_key_env = env_key
+        .or_else(|| of_file(file_key))
+        .unwrap_or_else(|| provider.key.to_string());
     Ok(JudgeConfig {
         role: Role::Judge,
-        base_url: base_url.unwrap_or_else(|| JudgeConfig::DEFAULT_URL.to_string()),
-        model: text("LLMTEST_MODEL", &table.model).unwrap_or_else(|| "gpt-4.1-mini".to_string()),
+        base_url: match env_url.or_else(|| of_file(file_url)) {
+            Some(url) => url,
+            None => usual_url(provider, env)?,
+        },
+        provider,
+        model,
         api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
         api_key_env,
+        api_version: ["AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"]
+            .into_iter()
+            .find_map(|name| env.text(name))
+            .unwrap_or(AZURE_VERSION)
+            .trim()
+            .to_string(),
         seed: table.seed.unwrap_or(7),
         max_in_flight: env
             .count("LLMTEST_MAX_IN_FLIGHT")?
@@ -377,6 +419,33 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     })
 }
 
+/// Where a provider is. Customers of Azure have an address each, usually in a variable.
+fn usual_url(provider: &Provider, env: &env::Env<'_>) -> Result<String, ConfigError> {
+    if !provider.url.is_empty() {
+        return Ok(provider.url.to_string());
+    }
+    let url = env.base_url("AZURE_OPENAI_ENDPOINT")?;
+    Ok(url.unwrap_or_default())
+}
+
+/// Every provider, with its usual address and key and the judge's manners.
+fn providers(judge: &JudgeConfig, env: &env::Env<'_>) -> Result<Vec<JudgeConfig>, ConfigError> {
+    let of = |provider: &'static Provider| {
+        if *provider == *judge.provider {
+            return Ok(judge.clone());
+        }
+        Ok(JudgeConfig {
+            provider,
+            base_url: usual_url(provider, env)?,
+            api_key_env: provider.key.to_string(),
+            api_key: env.text(provider.key).map(|key| Secret::new(key.trim())),
+            named: None,
+            ..judge.clone()
+        })
+    };
+    provider::PROVIDERS.iter().map(of).collect()
+}
+
 /// The embedder: another model of the judge's server, unless it has a server of its own.
 fn embedder(
     table: &file::Embedder,
@@ -392,19 +461,43 @@ fn embedder(
             .clone()
             .map(file::VariableName::into_inner)
     });
+    let own_model = env
+        .text("LLMTEST_EMBEDDER_MODEL")
+        .map(str::to_string)
+        .or_else(|| table.model.clone());
+    let has_url = own_url.is_some() || judge.base_url != judge.provider.url;
+    let (named, model) = match own_model {
+        Some(model) => {
+            let (named, model) = Provider::chosen(&model, has_url)?;
+            (named, Some(model))
+        }
+        None => (None, None),
+    };
+    // A server of one's own speaks as OpenAI's does; the judge's may have no embeddings.
+    let provider = named.unwrap_or_else(|| match &own_url {
+        Some(url) if *url != judge.base_url => Provider::standard(),
+        _ if judge.provider.embedder.is_some() => judge.provider,
+        _ => Provider::standard(),
+    });
+    let at_judge = *provider == *judge.provider;
+    let own_server = own_url.as_ref().is_some_and(|url| *url != judge.base_url);
     // The judge's key is for the judge's server.
-    let api_key_env = own_key.unwrap_or_else(|| match &own_url {
-        Some(url) if *url != judge.base_url => "OPENAI_API_KEY".to_string(),
-        _ => judge.api_key_env.clone(),
+    let api_key_env = own_key.unwrap_or_else(|| {
+        if at_judge && !own_server {
+            judge.api_key_env.clone()
+        } else {
+            provider.key.to_string()
+        }
     });
     Ok(JudgeConfig {
         role: Role::Embedder,
-        base_url: own_url.unwrap_or_else(|| judge.base_url.clone()),
-        model: env
-            .text("LLMTEST_EMBEDDER_MODEL")
-            .map(str::to_string)
-            .or_else(|| table.model.clone())
-            .unwrap_or_else(|| "text-embedding-3-small".to_string()),
+        base_url: match own_url {
+            Some(url) => url,
+            None if at_judge => judge.base_url.clone(),
+            None => usual_url(provider, env)?,
+        },
+        model: model.unwrap_or_else(|| provider.embedder.unwrap_or_default().to_string()),
+        provider,
         api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
         api_key_env,
         named: None,

@@ -132,6 +132,8 @@ pub mod __private {
     pub use crate::harness::{Verdict, run_as_libtest};
     #[cfg(feature = "harness")]
     pub use crate::judge::NamedJudge;
+    #[cfg(feature = "http")]
+    pub use crate::judge::read_exchange;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
     pub use crate::runner::{blame_of, measure_traced};

@@ -1,4 +1,4 @@
-//! An OpenAI-compatible server on loopback that says what a test tells it to, for as long as it is held.
+//! A server on loopback, OpenAI-compatible unless told otherwise, that says what a test tells it to, for as long as it is held.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,6 +15,7 @@ pub struct Answer {
     headers: String,
     body: String,
     half: bool,
+    drip: Option<Duration>,
 }
 
 impl Answer {
@@ -82,6 +83,7 @@ impl Answer {
             headers: String::new(),
             body: body.into(),
             half: false,
+            drip: None,
         }
     }
 
@@ -97,20 +99,38 @@ impl Answer {
         self
     }
 
+    /// Sends a byte of the body, then waits so long, and so on.
+    pub fn slowly(mut self, wait: Duration) -> Self {
+        self.drip = Some(wait);
+        self
+    }
+
     fn send(&self, mut stream: TcpStream) {
         let Self {
             status,
             headers,
             body,
             half,
+            drip,
         } = self;
         let length = body.len();
         let sent = &body[..if *half { length / 2 } else { length }];
         let head = format!(
             "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
         );
-        // A client that no longer listens is its own business.
-        let _ = stream.write_all(format!("{head}{sent}").as_bytes());
+        let Some(wait) = drip else {
+            // A client that no longer listens is its own business.
+            let _ = stream.write_all(format!("{head}{sent}").as_bytes());
+            return;
+        };
+        let mut alive = stream.write_all(head.as_bytes()).is_ok();
+        for byte in sent.bytes() {
+            if !alive {
+                return;
+            }
+            alive = stream.write_all(&[byte]).is_ok();
+            std::thread::sleep(*wait);
+        }
     }
 }
 

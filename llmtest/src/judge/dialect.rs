@@ -1,5 +1,6 @@
-//! What a server takes: known only by asking it.
+//! What a server takes: some of it is known of its provider and its model, the rest only by asking it.
 
+use crate::config::{Api, JudgeConfig};
 use llmtest_metrics::Prompt;
 
 /// The dialect to speak. Every field goes from what we want to what every server takes.
@@ -40,6 +41,47 @@ pub(super) enum Limit {
 }
 
 impl Dialect {
+    /// What is known without asking.
+    pub(super) fn known(config: &JudgeConfig) -> Self {
+        let (api, name, model) = (
+            config.provider.api,
+            config.provider.name,
+            config.model.as_str(),
+        );
+        let openai = matches!(api, Api::Azure | Api::Responses) || name == "openai";
+        let thinks = openai && is_reasoning(model);
+        let without_logprobs = thinks || api == Api::Messages || name == "groq";
+        Self {
+            format: if name == "deepseek" {
+                Format::Object
+            } else {
+                Format::Schema
+            },
+            logprobs: if without_logprobs {
+                Logprobs::None
+            } else {
+                Logprobs::Twenty
+            },
+            limit: if thinks && api != Api::Responses {
+                Limit::MaxCompletionTokens
+            } else {
+                Limit::MaxTokens
+            },
+            no_temperature: thinks,
+            no_seed: matches!(api, Api::Messages | Api::Responses),
+        }
+    }
+
+    /// How many alternatives of a token to ask for.
+    pub(super) fn alternatives(self, prompt: &Prompt) -> Option<u32> {
+        prompt.graded.as_ref()?;
+        match self.logprobs {
+            Logprobs::Twenty => Some(20),
+            Logprobs::Five => Some(5),
+            Logprobs::None => None,
+        }
+    }
+
     /// The next simpler dialect, where a server's refusal is about something that this prompt makes use of.
     pub(super) fn without_what(self, refusal: &str, prompt: &Prompt) -> Option<Self> {
         let said = refusal.to_lowercase();
@@ -63,6 +105,10 @@ impl Dialect {
                 "json_object",
                 "grammar",
                 "structured output",
+                "responseschema",
+                "responsemimetype",
+                "tool_choice",
+                "tools",
             ])
         {
             next.format = if self.format == Format::Schema {
@@ -74,7 +120,9 @@ impl Dialect {
             next.no_temperature = true;
         } else if !self.no_seed && about(&["seed"]) {
             next.no_seed = true;
-        } else if self.limit != Limit::None && about(&["max_tokens", "max_completion_tokens"]) {
+        } else if self.limit != Limit::None
+            && about(&["max_tokens", "max_completion_tokens", "max_output_tokens"])
+        {
             next.limit = if self.limit == Limit::MaxTokens {
                 Limit::MaxCompletionTokens
             } else {
@@ -105,34 +153,65 @@ impl Dialect {
         }
     }
 
-    /// What the report should say about a reply that was obtained this way.
-    pub(super) fn notes(self, prompt: &Prompt) -> Vec<String> {
+    /// What the report should say about a reply that was obtained this way; what is `known` was not even asked for.
+    pub(super) fn notes(self, known: Self, prompt: &Prompt) -> Vec<String> {
+        let refuses = |known: bool, what: &str| {
+            if known {
+                format!("the model has no {what}")
+            } else {
+                format!("the server refuses {what}")
+            }
+        };
         let mut notes = Vec::new();
         if prompt.schema.is_some() {
+            let known = self.format == known.format;
             match self.format {
                 Format::Schema => {}
-                Format::Object => notes.push("the server refuses JSON schemas; the reply was read as plain JSON"),
-                Format::Text => notes.push("the server refuses JSON schemas and JSON mode; the reply was read as text with JSON in it"),
+                Format::Object => notes.push(refuses(
+                    known,
+                    "JSON schemas; the reply was read as plain JSON",
+                )),
+                Format::Text => notes.push(refuses(
+                    known,
+                    "JSON schemas and JSON mode; the reply was read as text with JSON in it",
+                )),
             }
         }
         if prompt.graded.is_some() {
             match self.logprobs {
                 Logprobs::Twenty => {}
-                Logprobs::Five => notes.push("the server gives 5 alternatives a token, not 20"),
-                Logprobs::None => notes.push("the server refuses log-probabilities"),
+                Logprobs::Five => {
+                    notes.push("the server gives 5 alternatives a token, not 20".to_string());
+                }
+                Logprobs::None => notes.push(refuses(
+                    self.logprobs == known.logprobs,
+                    "log-probabilities",
+                )),
             }
         }
-        if self.no_temperature {
-            notes.push(
-                "the server refuses `temperature`; the judge may answer differently each time",
-            );
-        }
-        if self.no_seed {
-            notes.push("the server refuses `seed`; the judge may answer differently each time");
+        for (missing, known, name) in [
+            (self.no_temperature, known.no_temperature, "temperature"),
+            (self.no_seed, known.no_seed, "seed"),
+        ] {
+            if missing {
+                let what = format!("`{name}`; the judge may answer differently each time");
+                notes.push(refuses(known, &what));
+            }
         }
         if self.limit == Limit::None {
-            notes.push("the server refuses a limit of tokens");
+            notes.push("the server refuses a limit of tokens".to_string());
         }
-        notes.into_iter().map(str::to_string).collect()
+        notes
     }
+}
+
+/// Whether a model of OpenAI always thinks first, which excludes a temperature and log-probabilities.
+fn is_reasoning(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let series = ["o1", "o3", "o4"];
+    series
+        .iter()
+        .any(|series| name == *series || name.starts_with(&format!("{series}-")))
+        || name == "gpt-5"
+        || (name.starts_with("gpt-5-") && !name.starts_with("gpt-5-chat"))
 }

@@ -107,6 +107,19 @@ impl Embedder for Configured {
 /// The server behind `base-url`.
 #[cfg(feature = "http")]
 fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedder, JudgeError> {
+    if let Some(error) = super::no_address(config) {
+        return Err(error);
+    }
+    if config.provider.embedder.is_none() {
+        return Err(JudgeError::new(
+            JudgeErrorKind::Config,
+            format!(
+                "`{}` has no embeddings, and this text is not recorded\n\
+                 hint: name a model of another provider under `[embedder]`, such as `model = \"openai:text-embedding-3-small\"`",
+                config.provider.name
+            ),
+        ));
+    }
     if !config.lacks_key() {
         return super::embeddings::Embeddings::new(config, redactor.clone()).map(AnyEmbedder::from);
     }

@@ -1,14 +1,14 @@
-//! The embeddings API of any OpenAI-compatible server.
+//! Embeddings of any provider that has them.
 
 use super::http::{Answer, client, post, spawned};
+use super::reading::{self, Wire};
+use super::request::{self, Request};
 use super::trouble::Trouble;
-use super::wire;
+
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
 use llmtest_metrics::{Embedder, JudgeError, Result};
 use reqwest::Client;
-use serde::Deserialize;
-use serde_json::json;
 use std::sync::Arc;
 
 /// An embeddings endpoint.
@@ -48,44 +48,34 @@ impl Embedder for Embeddings {
 impl Server {
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, JudgeError> {
         let trouble = &self.trouble;
-        let body = json!({ "model": trouble.config.model, "input": texts });
-        let Answer { status, text, wait } =
-            post(&self.client, trouble, "/embeddings", &body).await?;
-        if !(200..300).contains(&status) {
-            return Err(trouble.status(status, &wire::error_text(&text), wait));
+        let mut vectors = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(request::most_texts(&trouble.config)) {
+            let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
+            let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
+            if !(200..300).contains(&status) {
+                return Err(trouble.status(status, &reading::error_text(&text), wait));
+            }
+            vectors.extend(read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))?);
         }
-        read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))
+        Ok(vectors)
     }
-}
-
-#[derive(Deserialize)]
-struct List {
-    data: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    /// Which text it is of; some servers leave it out and keep the order.
-    index: Option<usize>,
-    embedding: Vec<f32>,
 }
 
 /// The vectors of so many texts, in their order.
 fn read(text: &str, texts: usize) -> Result<Vec<Vec<f32>>, String> {
-    let list: List = serde_json::from_str(text)
-        .map_err(|error| format!("{error}: {}", wire::shortened(text, 200)))?;
-    let count = list.data.len();
-    let mut vectors: Vec<Option<Vec<f32>>> = vec![None; texts];
-    for (place, item) in list.data.into_iter().enumerate() {
-        let index = item.index.unwrap_or(place);
-        match vectors.get_mut(index) {
-            Some(slot @ None) => *slot = Some(item.embedding),
-            Some(Some(_)) => return Err(format!("it has two vectors with the index {index}")),
-            None => return Err(format!("it has a vector {index} for {texts} texts")),
-        }
+    let reading = reading::read(Wire::Embeddings, text);
+    if let Some(error) = reading.error {
+        return Err(error.text());
     }
-    let all: Option<Vec<_>> = vectors.into_iter().collect();
-    all.ok_or_else(|| format!("it has {count} vectors for {texts} texts"))
+    if let Some(why) = reading.unreadable {
+        return Err(why);
+    }
+    let count = reading.vectors.len();
+    if count == texts {
+        Ok(reading.vectors)
+    } else {
+        Err(format!("it has {count} vectors for {texts} texts"))
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +84,7 @@ mod tests {
     use super::super::tests::{Bench, block_on};
     use super::*;
     use llmtest_metrics::JudgeErrorKind;
+    use serde_json::json;
 
     const KEY: &str = "sk-very-secret-0123456789";
 
@@ -219,7 +210,7 @@ mod tests {
         assert_eq!(error.kind, JudgeErrorKind::BadResponse);
         let text = error.to_string();
         assert!(
-            text.contains("did not answer with embeddings: missing field `data`")
+            text.contains("did not answer with embeddings: it has no `data`")
                 && text.contains("`[embedder]`")
                 && text.contains("LLMTEST_EMBEDDER_BASE_URL"),
             "{text}"
@@ -253,8 +244,8 @@ mod tests {
         for (data, why) in [
             (json!([item(0)]), "it has 1 vectors for 2 texts"),
             (json!([item(0), item(0)]), "two vectors with the index 0"),
-            (json!([item(0), item(2)]), "a vector 2 for 2 texts"),
-            (json!([{"embedding": "AAAA"}]), "expected a sequence"),
+            (json!([item(0), item(2)]), "a vector 2 among 2"),
+            (json!([{"embedding": "AAAA"}]), "a vector without numbers"),
         ] {
             let error = read(&json!({ "data": data }).to_string(), 2).unwrap_err();
             assert!(error.contains(why), "{error}");

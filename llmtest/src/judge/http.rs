@@ -2,10 +2,10 @@
 
 use super::http_date;
 use super::trouble::Trouble;
-use crate::config::JudgeConfig;
+use crate::config::{Api, JudgeConfig};
 use crate::runtime;
 use llmtest_metrics::{JudgeError, JudgeErrorKind, Result};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, redirect};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
@@ -40,10 +40,27 @@ pub(super) fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
     };
     let mut headers = HeaderMap::new();
     if let Some(key) = &config.api_key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+        let (name, value) = match config.provider.api {
+            Api::Azure => (HeaderName::from_static("api-key"), key.expose().to_string()),
+            Api::Messages => (
+                HeaderName::from_static("x-api-key"),
+                key.expose().to_string(),
+            ),
+            Api::Gemini => (
+                HeaderName::from_static("x-goog-api-key"),
+                key.expose().to_string(),
+            ),
+            Api::Chat | Api::Responses | Api::Ollama => {
+                (AUTHORIZATION, format!("Bearer {}", key.expose()))
+            }
+        };
+        let mut value = HeaderValue::from_str(&value)
             .map_err(|_| broken(format!("the key in `{}` has characters that no header can hold\nhint: set it anew, without line breaks", config.api_key_env)))?;
         value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
+        headers.insert(name, value);
+    }
+    if config.provider.api == Api::Messages {
+        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
     }
     let mut builder = Client::builder()
         .default_headers(headers)
@@ -85,18 +102,18 @@ pub(super) struct Answer {
     pub(super) wait: Option<Duration>,
 }
 
-/// Posts JSON to a path below the base URL.
+/// Posts JSON.
 pub(super) async fn post(
     client: &Client,
     trouble: &Trouble,
-    path: &str,
+    url: &str,
     body: &Value,
 ) -> Result<Answer, JudgeError> {
-    let url = format!("{}{path}", trouble.config.base_url);
     let sent = client.post(url).json(body).send().await;
     let response = sent.map_err(|error| trouble.transport(error))?;
     let status = response.status().as_u16();
-    let wait = retry_after(response.headers(), SystemTime::now());
+    let header = |name: &str| response.headers().get(name)?.to_str().ok();
+    let wait = retry_after(header, SystemTime::now());
     let bytes = response
         .bytes()
         .await
@@ -109,8 +126,11 @@ pub(super) async fn post(
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+pub(crate) fn retry_after<'a>(
+    header: impl Fn(&str) -> Option<&'a str>,
+    now: SystemTime,
+) -> Option<Duration> {
+    let text = |name: &str| header(name).map(str::trim);
     let number = |text: &str, unit: f64| {
         text.parse::<f64>()
             .ok()

@@ -21,6 +21,8 @@ pub(super) enum Answer {
     Half,
     /// Never answers.
     Hang,
+    /// Sends a byte now and then, and never the last.
+    Drip,
 }
 
 impl Answer {
@@ -158,6 +160,10 @@ fn receive(stream: &TcpStream) -> Option<Received> {
 fn answer(mut stream: TcpStream, answer: &Answer) -> Option<TcpStream> {
     let (status, headers, body, length) = match answer {
         Answer::Hang => return Some(stream),
+        Answer::Drip => {
+            std::thread::spawn(move || drip(stream));
+            return None;
+        }
         Answer::Half => (200, "", r#"{"choices": [{"mess"#, 1000),
         Answer::Status(status, headers, body) => (*status, *headers, body.as_str(), body.len()),
     };
@@ -166,4 +172,17 @@ fn answer(mut stream: TcpStream, answer: &Answer) -> Option<TcpStream> {
     );
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
     None
+}
+
+/// Until the client hangs up, and not for ever.
+fn drip(mut stream: TcpStream) {
+    let head = "HTTP/1.1 200 X\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+    let mut alive = stream.write_all(head.as_bytes()).is_ok();
+    for _ in 0..200 {
+        if !alive {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        alive = stream.write_all(b" ").is_ok();
+    }
 }

@@ -13,15 +13,20 @@ mod http;
 mod http_date;
 mod limit;
 #[cfg(feature = "http")]
-mod openai;
+mod reading;
 mod recorded;
+#[cfg(feature = "http")]
+mod remote;
+#[cfg(feature = "http")]
+mod request;
 mod retry;
 #[cfg(feature = "http")]
 mod trouble;
-#[cfg(feature = "http")]
-mod wire;
 
-use crate::config::{Config, JudgeConfig, backticked, nearest};
+#[cfg(feature = "http")]
+pub use reading::read_exchange;
+
+use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use embedder::Configured;
@@ -94,6 +99,7 @@ macro_rules! judge {
 pub(crate) struct Judges {
     config: JudgeConfig,
     embedder_config: JudgeConfig,
+    providers: Vec<JudgeConfig>,
     recordings: Arc<Recordings>,
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
@@ -107,6 +113,7 @@ impl Judges {
         Self {
             config: config.judge.clone(),
             embedder_config: config.embedder.clone(),
+            providers: config.providers.clone(),
             recordings,
             redactor: config.redactor.clone(),
             answered: Arc::default(),
@@ -121,16 +128,19 @@ impl Judges {
         if let Some(name) = &self.config.named {
             return self.named(name);
         }
-        let make = || {
-            let (config, redactor) = (self.config.clone(), self.redactor.clone());
-            let provider = Lazy {
-                model: config.model.clone(),
-                make: Box::new(move || provider(&config, &redactor)),
-                made: OnceLock::new(),
-            };
-            self.wrapped(provider.into())
-        };
+        let make = || self.lazy(self.config.clone());
         Ok(self.standard.get_or_init(make).clone())
+    }
+
+    /// The judge of this configuration, made at its first request that is not recorded.
+    fn lazy(&self, config: JudgeConfig) -> AnyJudge {
+        let redactor = self.redactor.clone();
+        let provider = Lazy {
+            model: config.model.clone(),
+            make: Box::new(move || provider(&config, &redactor)),
+            made: OnceLock::new(),
+        };
+        self.wrapped(provider.into())
     }
 
     /// The configured embedder. Neither key nor server is needed before the first text that is not recorded.
@@ -162,9 +172,23 @@ impl Judges {
         if let Some(known) = named.get(name) {
             return Ok(known.clone());
         }
-        let judge = self.wrapped(registered(name, inventory::iter::<NamedJudge>.into_iter())?);
+        let all = || inventory::iter::<NamedJudge>.into_iter();
+        let judge = match self.of_provider(name) {
+            Some(config) if all().all(|judge| judge.name != name) => self.lazy(config),
+            _ => self.wrapped(registered(name, all())?),
+        };
         named.insert(name.to_string(), judge.clone());
         Ok(judge)
+    }
+
+    /// The configuration of `provider:model`.
+    fn of_provider(&self, name: &str) -> Option<JudgeConfig> {
+        let (provider, model) = Provider::split(name)?;
+        let config = self
+            .providers
+            .iter()
+            .find(|config| config.provider == provider)?;
+        Some(config.of_model(model))
     }
 
     fn wrapped(&self, provider: AnyJudge) -> AnyJudge {
@@ -204,7 +228,13 @@ fn registered<'a>(
             let meant = nearest(name, names())
                 .map(|meant| format!("did you mean `{meant}`? "))
                 .unwrap_or_default();
-            let known = if all.is_empty() {
+            let known = if name.contains(':') {
+                // Meant as `provider:model`.
+                match Provider::chosen(name, false) {
+                    Err(error) => return Err(config(error.to_string())),
+                    Ok(_) => format!("{meant}known: {}", backticked(names())),
+                }
+            } else if all.is_empty() {
                 format!("register it with `llmtest::judge!(\"{name}\", || …);` in this test target")
             } else {
                 format!("{meant}known: {}", backticked(names()))
@@ -239,10 +269,13 @@ impl Judge for Lazy {
 /// The judge behind `base-url`.
 #[cfg(feature = "http")]
 fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyJudge, JudgeError> {
+    if let Some(error) = no_address(config) {
+        return Err(error);
+    }
     if config.lacks_key() {
         return Err(no_judge(config));
     }
-    openai::OpenAi::new(config, redactor.clone()).map(AnyJudge::from)
+    remote::Remote::new(config, redactor.clone()).map(AnyJudge::from)
 }
 
 #[cfg(not(feature = "http"))]
@@ -252,6 +285,22 @@ fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyJudge
         "judges over HTTP are switched off in this build\n\
          hint: enable the feature `http` of `llmtest`, or register a judge with `llmtest::judge!` and set `use` under `[judge]`",
     ))
+}
+
+/// The error of a provider without an address that all share, where none is set.
+#[cfg(feature = "http")]
+fn no_address(config: &JudgeConfig) -> Option<JudgeError> {
+    let (table, prefix) = (config.role.name(), config.role.prefix());
+    config.base_url.is_empty().then(|| {
+        JudgeError::new(
+            JudgeErrorKind::Config,
+            format!(
+                "it is not known where your `{}` is, and this request is not recorded\n\
+                 hint: set AZURE_OPENAI_ENDPOINT or {prefix}_BASE_URL, or `base-url` under `[{table}]`, such as `https://NAME.openai.azure.com`",
+                config.provider.name
+            ),
+        )
+    })
 }
 
 /// The three ways to a judge.

@@ -1,7 +1,7 @@
 //! What to say when a server does not answer as it should.
 
-use super::wire::shortened;
-use crate::config::{JudgeConfig, Role};
+use super::reading::shortened;
+use crate::config::{Api, JudgeConfig, Role};
 use crate::redact::Redactor;
 use llmtest_metrics::{JudgeError, JudgeErrorKind, Prompt};
 use std::error::Error;
@@ -77,11 +77,17 @@ impl Trouble {
         let (table, prefix) = (role.name(), role.prefix());
         let said = self.redactor.scrub_error(said);
         let hint = match status {
+            400 if said.contains("API key not valid") => format!("the key was taken from `{variable}`: put a valid one there"),
+            429 if said.contains("insufficient_quota") => "the account has no credit left: look at its plan and billing".to_string(),
             400 | 413 | 422 if is_too_long(&said) => {
                 "the text does not fit into the model's context: take shorter texts, or use a model or a server with a longer context".to_string()
             }
             401 | 403 if self.config.api_key.is_some() => format!("the key was taken from `{variable}`: put a valid one there"),
             401 | 403 => format!("no key was sent, for `{variable}` is not set: set it, or name another variable with `api-key-env` under `[{table}]`"),
+            404 if self.config.provider.api != Api::Chat => format!(
+                "set `model` (now `{model}`) under `[{table}]` in llmtest.toml or {prefix}_MODEL to one that `{}` has, or correct `base-url`",
+                self.config.provider.name
+            ),
             404 => format!(
                 "set `model` (now `{model}`) under `[{table}]` in llmtest.toml or {prefix}_MODEL, or `base-url`, which mostly ends in `/v1`; \
                  `curl {url}/models` lists what the server has"
@@ -89,6 +95,7 @@ impl Trouble {
             300..400 => "the server sends elsewhere: set `base-url` to the final address".to_string(),
             429 => "lower `max-in-flight` under `[judge]` in llmtest.toml (or LLMTEST_MAX_IN_FLIGHT), or look at the limits and the credit of the account".to_string(),
             408 | 500.. => "the server has a problem of its own: look into its log or its status page, then run again".to_string(),
+            _ if self.config.provider.api != Api::Chat => format!("`{}` does not take the request for `{model}`: look at what it says above", self.config.provider.name),
             _ => format!("the server does not take the request for `{model}`: it may not be OpenAI-compatible in this respect"),
         };
         let reason = reqwest::StatusCode::from_u16(status)
@@ -99,8 +106,13 @@ impl Trouble {
             "{} answered {status} {reason}: {said}\nhint: {hint}",
             self.who()
         );
-        self.error_of(JudgeErrorKind::Status(status), text)
-            .retry_in(retry_after)
+        // An account without credit has none a moment later.
+        let kind = if status == 429 && said.contains("insufficient_quota") {
+            JudgeErrorKind::Config
+        } else {
+            JudgeErrorKind::Status(status)
+        };
+        self.error_of(kind, text).retry_in(retry_after)
     }
 
     /// Status 200, and yet an error without a status of its own.
@@ -120,9 +132,14 @@ impl Trouble {
             Role::Judge => "a chat completion",
             Role::Embedder => "embeddings",
         };
+        let of_whom = if self.config.provider.api == Api::Chat {
+            "an OpenAI-compatible API and mostly ends in `/v1`".to_string()
+        } else {
+            format!("`{}`", self.config.provider.name)
+        };
         let text = format!(
             "{} did not answer with {what}: {why}\n\
-             hint: `base-url` under `[{table}]` in llmtest.toml (or {prefix}_BASE_URL) must be that of an OpenAI-compatible API and mostly ends in `/v1`",
+             hint: `base-url` under `[{table}]` in llmtest.toml (or {prefix}_BASE_URL) must be that of {of_whom}",
             self.who()
         );
         self.error_of(JudgeErrorKind::BadResponse, text)
@@ -140,13 +157,14 @@ impl Trouble {
     }
 
     /// The reply is longer than it may be.
-    pub(super) fn cut_off(&self, prompt: &Prompt, said: &str) -> JudgeError {
+    pub(super) fn cut_off(&self, prompt: &Prompt, word: &str, said: &str) -> JudgeError {
         let text = format!(
-            "the reply of the judge `{}` to `{}` was cut off after {} tokens (finish_reason `length`)\nit wrote: {}\n\
+            "the reply of the judge `{}` to `{}` was cut off after {} tokens (finish_reason `{}`)\nit wrote: {}\n\
              hint: use a model that keeps to the point, or one that does not spend its tokens on thinking; a metric of your own can raise `max_tokens` of its prompt",
             self.config.model,
             prompt.purpose,
             prompt.max_tokens,
+            shortened(word, 80),
             shortened(said, 300)
         );
         self.error_of(JudgeErrorKind::BadReply, text)

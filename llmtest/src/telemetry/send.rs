@@ -130,7 +130,8 @@ async fn post(client: &Client, url: &str, request: &Value) -> Result<(), String>
                 if !matches!(status.as_u16(), 429 | 502 | 503 | 504) {
                     return Err(why);
                 }
-                (why, retry_after(response.headers(), SystemTime::now()))
+                let header = |name: &str| response.headers().get(name)?.to_str().ok();
+                (why, retry_after(header, SystemTime::now()))
             }
             Err(error) => (error_text(error), None),
         };

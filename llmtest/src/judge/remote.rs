@@ -1,9 +1,10 @@
-//! Any OpenAI-compatible server.
+//! A judge behind a server, of any provider.
 
 use super::dialect::{Dialect, Format};
 use super::http::{Answer, client, post, spawned};
+use super::reading::{self, Outcome};
+use super::request::{self, Request};
 use super::trouble::{Trouble, is_too_long};
-use super::wire::{self, Outcome};
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
 use llmtest_metrics::{Judge, JudgeError, Prompt, Reply, Result, hash};
@@ -11,8 +12,8 @@ use reqwest::Client;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A chat completions endpoint.
-pub(super) struct OpenAi {
+/// A server that is asked in its own format.
+pub(super) struct Remote {
     server: Arc<Server>,
 }
 
@@ -30,7 +31,7 @@ struct Learned {
     schemas: HashMap<String, Format>,
 }
 
-impl OpenAi {
+impl Remote {
     pub(super) fn new(config: &JudgeConfig, redactor: Arc<Redactor>) -> Result<Self, JudgeError> {
         let client = client(config)?;
         let trouble = Trouble {
@@ -47,7 +48,7 @@ impl OpenAi {
     }
 }
 
-impl Judge for OpenAi {
+impl Judge for Remote {
     fn model(&self) -> &str {
         &self.server.trouble.config.model
     }
@@ -80,7 +81,7 @@ impl Server {
         let mut dialect = self.dialect(prompt);
         loop {
             let failure = match self.send(prompt, dialect).await {
-                Ok(reply) => return Ok(noted(reply, prompt, dialect)),
+                Ok(reply) => return Ok(self.noted(reply, prompt, dialect)),
                 Err(failure) => failure,
             };
             let Some(refusal) = failure.refusal else {
@@ -95,12 +96,19 @@ impl Server {
     }
 
     async fn send(&self, prompt: &Prompt, dialect: Dialect) -> Result<Reply, Failure> {
-        let (config, trouble) = (&self.trouble.config, &self.trouble);
-        let body = wire::body(prompt, &config.model, config.seed, dialect);
-        let Answer { status, text, wait } =
-            post(&self.client, trouble, "/chat/completions", &body).await?;
+        let trouble = &self.trouble;
+        let Request {
+            url,
+            body,
+            wire,
+            tool,
+        } = request::of_prompt(&trouble.config, prompt, dialect);
+        let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
         if !(200..300).contains(&status) {
-            let said = wire::error_text(&text);
+            if let Some(said) = reading::filtered(&text) {
+                return Err(trouble.refused(prompt, &said).into());
+            }
+            let said = reading::error_text(&text);
             let error = trouble.status(status, &said, wait);
             let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
@@ -108,10 +116,10 @@ impl Server {
                 refusal: about_us.then_some(said),
             });
         }
-        match wire::read(&text) {
+        match reading::read(wire, &text).outcome(tool.as_deref()) {
             Outcome::Reply(reply) => Ok(reply),
             Outcome::Refused(said) => Err(trouble.refused(prompt, &said).into()),
-            Outcome::CutOff(said) => Err(trouble.cut_off(prompt, &said).into()),
+            Outcome::CutOff(word, said) => Err(trouble.cut_off(prompt, &word, &said).into()),
             Outcome::Error(Some(status), said) => Err(trouble.status(status, &said, wait).into()),
             Outcome::Error(None, said) => Err(trouble.error(&said).into()),
             Outcome::Unreadable(why) => Err(trouble.unreadable(&why).into()),
@@ -121,10 +129,22 @@ impl Server {
     fn dialect(&self, prompt: &Prompt) -> Dialect {
         let learned = self.learned();
         let refused = schema_key(prompt).and_then(|key| learned.schemas.get(&key).copied());
-        learned.dialect.and(Dialect {
+        let known = Dialect::known(&self.trouble.config);
+        known.and(learned.dialect).and(Dialect {
             format: refused.unwrap_or_default(),
             ..Dialect::default()
         })
+    }
+
+    fn noted(&self, mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
+        reply.notes = dialect.notes(Dialect::known(&self.trouble.config), prompt);
+        let missing = reply.logprobs.as_ref().is_none_or(Vec::is_empty);
+        let said = reply.notes.iter().any(|note| note.contains("log-prob"));
+        if prompt.graded.is_some() && missing && !said {
+            let note = "the server gives no log-probabilities".to_string();
+            reply.notes.push(note);
+        }
+        reply
     }
 
     fn learn(&self, prompt: &Prompt, before: Dialect, after: Dialect, refusal: &str) {
@@ -157,18 +177,9 @@ fn schema_key(prompt: &Prompt) -> Option<String> {
         .map(|schema| hash::short(schema.schema.to_string().as_bytes()))
 }
 
-fn noted(mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
-    reply.notes = dialect.notes(prompt);
-    if prompt.graded.is_some()
-        && reply.logprobs.as_ref().is_none_or(Vec::is_empty)
-        && reply.notes.iter().all(|note| !note.contains("log-prob"))
-    {
-        reply
-            .notes
-            .push("the server gives no log-probabilities".to_string());
-    }
-    reply
-}
-
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod tests;
