@@ -27,7 +27,7 @@ pub(super) const BATCH: usize = 256;
 /// assert_eq!(spans[1]["startTimeUnixNano"], "1700000000100000000");
 /// let back = llmtest::import::otlp_json(&sent.to_string())?;
 /// assert_eq!(back[0].trace.spans, report.tests[0].trials[0].spans);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), llmtest::BoxError>(())
 /// ```
 pub fn otlp_json(report: &RunReport) -> Value {
     let (run, tests) = (&report.run, report.tests.iter());
