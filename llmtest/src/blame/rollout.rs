@@ -3,6 +3,7 @@
 use crate::report::{MeasurementRecord, Outcome, TestRecord};
 use llmtest_metrics::Span;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,11 @@ struct MeasurementView<'a> {
     outcome: Outcome,
     #[serde(default)]
     report_only: bool,
+    /// Several spans decided together; their measurements follow as parts.
+    #[serde(default)]
+    over: Option<IgnoredAny>,
+    #[serde(default)]
+    part: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +55,8 @@ impl<'a> From<&'a TestRecord> for CaseView<'a> {
             span: m.span,
             outcome: m.outcome,
             report_only: m.report_only,
+            over: m.over.map(|_| IgnoredAny),
+            part: m.part,
         };
         let span = |span: &'a Span| SpanView {
             name: Cow::Borrowed(&span.name),
@@ -102,25 +110,36 @@ impl Rollout {
                 .filter(|m| m.component.is_none() && !m.report_only);
             rollout.end = end_of(deciding.map(|m| m.outcome));
         }
-        // Spans that failed, and where an aggregate over spans did.
+        // Spans that failed, and where several of them did together.
         let mut failed: Vec<(usize, String)> = Vec::new();
-        for m in &trial.measurements {
-            let (Some(component), Outcome::Passed | Outcome::Failed) = (&m.component, m.outcome)
+        for (at, m) in trial.measurements.iter().enumerate() {
+            let (Some(component), Outcome::Passed | Outcome::Failed, false) =
+                (&m.component, m.outcome, m.part)
             else {
                 continue;
             };
-            let of_name = || names.iter().position(|(name, _)| name == component);
-            let span = m.span.or_else(of_name);
-            let stage = match span.and_then(|span| paths.get(span)) {
-                Some(path) if m.span.is_some() || same_path(&names, &paths, component, path) => {
-                    path.clone()
-                }
-                _ => component.to_string(),
-            };
             let ok = m.outcome == Outcome::Passed;
-            *rollout.stages.entry(stage.clone()).or_insert(true) &= ok;
-            if !ok {
-                failed.push((span.unwrap_or(usize::MAX), stage));
+            let judged = if m.over.is_some() {
+                let parts = trial.measurements[at + 1..].iter();
+                together(ok, parts.take_while(|m| m.part), &paths)
+            } else {
+                let of_name = || names.iter().position(|(name, _)| name == component);
+                let span = m.span.or_else(of_name);
+                let stage = match span.and_then(|span| paths.get(span)) {
+                    Some(path)
+                        if m.span.is_some() || same_path(&names, &paths, component, path) =>
+                    {
+                        path.clone()
+                    }
+                    _ => component.to_string(),
+                };
+                vec![(stage, span.unwrap_or(usize::MAX), ok)]
+            };
+            for (stage, span, ok) in judged {
+                *rollout.stages.entry(stage.clone()).or_insert(true) &= ok;
+                if !ok {
+                    failed.push((span, stage));
+                }
             }
         }
         let inner = |(span, _): &&(usize, String)| {
@@ -132,6 +151,32 @@ impl Rollout {
         rollout.seen = paths.into_iter().collect();
         rollout
     }
+}
+
+/// What several spans decided together says of their stages. Of one stage, that is what was decided; of several, those
+/// with a span that missed the bar have failed. With each, the span to blame: the first that missed it, or the first.
+fn together<'a, 'b: 'a>(
+    ok: bool,
+    parts: impl Iterator<Item = &'a MeasurementView<'b>>,
+    paths: &[String],
+) -> Vec<(String, usize, bool)> {
+    let mut stages: BTreeMap<&String, (Option<usize>, Option<usize>)> = BTreeMap::new();
+    for part in parts {
+        let Some((span, path)) = part.span.and_then(|span| Some((span, paths.get(span)?))) else {
+            continue;
+        };
+        let (first, missed) = stages.entry(path).or_default();
+        first.get_or_insert(span);
+        if part.outcome == Outcome::Failed {
+            missed.get_or_insert(span);
+        }
+    }
+    let one = stages.len() == 1;
+    let judged = stages.into_iter().map(|(path, (first, missed))| {
+        let ok = ok || (!one && missed.is_none());
+        (path.clone(), missed.or(first).unwrap_or(usize::MAX), ok)
+    });
+    judged.collect()
 }
 
 /// Whether all spans of this name have this path.
@@ -248,6 +293,50 @@ mod tests {
             rollout(SPANS, r#"[{"component": "rank", "outcome": "failed"}]"#).end,
             None
         );
+    }
+
+    #[test]
+    fn spans_that_decide_together_are_judged_by_what_they_decide() {
+        let of = |decided: &str, first: &str, second: &str| {
+            rollout(
+                SPANS,
+                &format!(
+                    r#"[{{"outcome": "failed"}},
+                    {{"component": "retrieve (any)", "over": "any", "outcome": "{decided}"}},
+                    {{"component": "retrieve (any)", "part": true, "span": 1, "outcome": "{first}"}},
+                    {{"component": "retrieve (any)", "part": true, "span": 3, "outcome": "{second}"}},
+                    {{"component": "rank", "span": 2, "outcome": "passed"}}]"#
+                ),
+            )
+        };
+        let retrieve = |rollout: &Rollout| rollout.stages.get("answer/retrieve").copied();
+        // One of two is enough for `any`, and neither of them alone for a mean.
+        let passed = of("passed", "failed", "passed");
+        assert_eq!((retrieve(&passed), passed.first), (Some(true), None));
+        assert_eq!(passed.stages.len(), 2, "{:?}", passed.stages);
+        let failed = of("failed", "passed", "failed");
+        assert_eq!(retrieve(&failed), Some(false));
+        assert_eq!(failed.first.as_deref(), Some("answer/retrieve"));
+        assert_eq!(retrieve(&of("failed", "passed", "passed")), Some(false));
+        // What could not be decided says nothing, whatever its parts say.
+        assert_eq!(retrieve(&of("errored", "passed", "errored")), None);
+    }
+
+    #[test]
+    fn of_several_stages_that_decide_together_those_that_missed_the_bar_failed() {
+        let found = rollout(
+            SPANS,
+            r#"[{"outcome": "failed"},
+                {"component": "any tool (worst)", "over": "worst", "outcome": "failed"},
+                {"component": "any tool (worst)", "part": true, "span": 1, "outcome": "passed"},
+                {"component": "any tool (worst)", "part": true, "span": 2, "outcome": "failed"}]"#,
+        );
+        let stages = [("answer/rank", false), ("answer/retrieve", true)];
+        assert_eq!(
+            found.stages,
+            stages.map(|(name, ok)| (name.to_string(), ok)).into()
+        );
+        assert_eq!(found.first.as_deref(), Some("answer/rank"));
     }
 
     #[test]
