@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::limits::{LEAST, Limits, cut};
+use super::limits::{DEPTH, LEAST, Limits, cut, flatten};
 use super::replay::Stages;
 use super::substitute::{Substitute, Substitutes};
 
@@ -233,6 +233,11 @@ impl Spans {
         let limit = limits
             .value
             .min(limits.case.saturating_sub(self.kept).max(LEAST));
+        if flatten(value) {
+            notes.push(format!(
+                "{what} is nested more than {DEPTH} deep: what is below is a text"
+            ));
+        }
         let (size, after) = cut(value, limit);
         self.kept += after.unwrap_or(size);
         if let Some(after) = after {

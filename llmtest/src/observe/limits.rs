@@ -48,6 +48,31 @@ fn member((name, value): (&String, &Value)) -> usize {
     name.len() + 4 + size(value)
 }
 
+/// How many lists and objects may stand in one another; readers of JSON give up at 128, and a report wraps values in its
+/// own.
+pub(super) const DEPTH: usize = 64;
+
+/// Turns what is nested too deep into its JSON as a text, and says whether anything was.
+pub(super) fn flatten(value: &mut Value) -> bool {
+    flatten_below(value, DEPTH)
+}
+
+fn flatten_below(value: &mut Value, left: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if left == 0 => {
+            *value = value.to_string().into();
+            true
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| flatten_below(item, left - 1) || any),
+        Value::Object(members) => members
+            .values_mut()
+            .fold(false, |any, item| flatten_below(item, left - 1) || any),
+        _ => false,
+    }
+}
+
 /// Cuts a value of more than `limit` bytes to about as many: long texts first, then long lists. Returns the size before
 /// and after; `None` when it fits.
 pub(super) fn cut(value: &mut Value, limit: usize) -> (usize, Option<usize>) {
@@ -156,6 +181,20 @@ mod tests {
         assert_eq!(after.is_some(), before > limit);
         assert!(size(&value) <= limit.max(LEAST), "{value}");
         value
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_becomes_a_text_that_readers_take() {
+        let nested = |depth| (0..depth).fold(json!(7), |inner, _| json!([inner]));
+        let mut fits = nested(DEPTH);
+        assert!(!flatten(&mut fits));
+        assert_eq!(fits, nested(DEPTH));
+        let mut deep = json!({"a": nested(300), "b": nested(2)});
+        assert!(flatten(&mut deep));
+        let read: Value = serde_json::from_str(&deep.to_string()).unwrap();
+        assert_eq!((&read, &read["b"]), (&deep, &nested(2)));
+        let innermost = (1..DEPTH).fold(&read["a"], |value, _| &value[0]);
+        assert_eq!(innermost, &json!(nested(300 - DEPTH + 1).to_string()));
     }
 
     #[test]

@@ -34,8 +34,10 @@ pub use langfuse::langfuse;
 pub use messages::{Message, MessageCall, messages};
 pub use otlp::otlp_json;
 
-use llmtest_metrics::{Component, Golden, Passage, TestCase, ToolCall, Trace, Turn};
+use super::names::own;
+use llmtest_metrics::{Golden, Passage, TestCase, ToolCall, Trace, Turn};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::fmt;
 
 /// One recorded trace, with what a test needs of it.
@@ -70,35 +72,75 @@ pub struct ImportedTrace {
     pub problems: Vec<String>,
 }
 
+/// Attributes that our export adds for its readers.
+const AROUND: [&str; 7] = [
+    "langfuse.trace.name",
+    "openinference.span.kind",
+    "service.name",
+    "service.version",
+    "session.id",
+    "input.mime_type",
+    "output.mime_type",
+];
+
 impl ImportedTrace {
     /// The trace as a golden: its question, its answer as the expected one, its calls as the expected ones, and every
-    /// named stage's output as reference.
+    /// named stage's output as reference. What was retrieved stays out, so that retrieval is judged by what it finds now.
+    ///
+    /// What failed is no reference: a call with an error has none, and a trace whose root failed, or that our own export
+    /// says did not pass, expects no answer and no calls. A trace of ours that says what was expected expects that.
     pub fn golden(&self) -> Golden {
         let mut golden = Golden::new(&self.input);
         golden.id.clone_from(&self.id);
-        golden.expected = (!self.output.is_empty()).then(|| self.output.clone());
-        golden.retrieved.clone_from(&self.retrieved);
-        golden.expected_tools.clone_from(&self.tools);
         golden.turns.clone_from(&self.turns);
         golden.metadata.clone_from(&self.metadata);
-        for span in &self.trace.spans {
-            if span.output.is_null() || golden.components.contains_key(&span.name) {
-                continue;
-            }
-            let outputs: Vec<Value> = self
-                .trace
-                .named(&span.name)
-                .map(|span| span.output.clone())
-                .collect();
-            let mut component = Component::default();
-            if outputs.len() == 1 {
-                component.output = outputs.into_iter().next();
-            } else {
-                component.outputs = outputs;
-            }
-            golden.components.insert(span.name.clone(), component);
+        let stated = golden.metadata.remove(own::EXPECTED);
+        golden.expected = stated.and_then(|text| text.as_str().map(str::to_string));
+        if golden.metadata.contains_key(own::TEST) {
+            // What our export wrote around the trace is of the run, not of the question.
+            let ours = |name: &str| name.starts_with("llmtest.") || AROUND.contains(&name);
+            golden.metadata.retain(|name, _| !ours(name));
         }
+        if self.has_failed() {
+            return golden;
+        }
+        if golden.expected.is_none() && !self.output.is_empty() {
+            golden.expected = Some(self.output.clone());
+        }
+        golden.expected_tools.clone_from(&self.tools);
+        for span in &self.trace.spans {
+            if !span.output.is_null() && span.error.is_none() {
+                let component = golden.components.entry(span.name.clone()).or_default();
+                component.outputs.push(span.output.clone());
+            }
+        }
+        // One call is one output. Several are in order only if none of them is missing.
+        let mut calls: HashMap<&str, usize> = HashMap::new();
+        for span in &self.trace.spans {
+            *calls.entry(&span.name).or_default() += 1;
+        }
+        golden.components.retain(|name, component| {
+            let all = calls.get(name.as_str()) == Some(&component.outputs.len());
+            if all && component.outputs.len() == 1 {
+                component.output = component.outputs.pop();
+                let text = component.output.as_ref().and_then(Value::as_str);
+                component.expected = text.map(str::to_string);
+            }
+            all
+        });
         golden
+    }
+
+    /// Whether the trace itself says that it went wrong.
+    fn has_failed(&self) -> bool {
+        let root_failed = || {
+            let mut roots = self.trace.spans.iter().filter(|span| span.parent.is_none());
+            roots.any(|span| span.error.is_some())
+        };
+        match self.metadata.get(own::OUTCOME).and_then(Value::as_str) {
+            Some(outcome) => outcome != "passed",
+            None => root_failed(),
+        }
     }
 
     /// The trace as a case, to be measured as it was recorded.
