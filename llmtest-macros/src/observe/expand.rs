@@ -132,6 +132,9 @@ impl Code<'_> {
             let value = quote_spanned!(key.span()=> #p::exact(&(#key)));
             captures.push(quote!(#span.key(#value);));
         }
+        if self.replays() {
+            captures.extend(self.types());
+        }
         let open = if self.replays() {
             quote!(open_stage)
         } else {
@@ -148,6 +151,26 @@ impl Code<'_> {
                 }
             };
         }
+    }
+
+    /// What the type parameters stand for: of a generic stage, each instance has results of its own.
+    fn types(&self) -> Vec<TokenStream> {
+        let span = &self.span;
+        let generics = &self.signature.generics;
+        let types = generics
+            .type_params()
+            .map(|param| param.ident.to_token_stream());
+        let types = self
+            .signature
+            .method
+            .then(|| quote!(Self))
+            .into_iter()
+            .chain(types);
+        let constants = generics.const_params().map(|param| &param.ident);
+        types
+            .map(|ty| quote!(#span.ty::<#ty>();))
+            .chain(constants.map(|constant| quote!(#span.constant(&#constant);)))
+            .collect()
     }
 
     /// Returns what a test has put in place of the result, if it has.

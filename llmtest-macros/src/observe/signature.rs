@@ -21,6 +21,9 @@ pub(crate) struct Signature {
     /// `output` is a stream, or a `Result` of one.
     pub(crate) stream: Option<Streams>,
     pub(crate) result: Treatment,
+    /// Takes `self`.
+    pub(crate) method: bool,
+    pub(crate) generics: syn::Generics,
 }
 
 /// A name bound by the arguments.
@@ -154,6 +157,8 @@ impl Signature {
             fallible,
             stream,
             result,
+            method: receiver.is_some(),
+            generics: sig.generics.clone(),
         }
     }
 }

@@ -203,7 +203,7 @@ pub(crate) struct CaseContext {
 struct ReplayState {
     /// Why the case cannot count, and what its spans say that were running then.
     failure: Option<(String, &'static str)>,
-    calls: HashMap<(&'static str, u64), u32>,
+    calls: HashMap<(&'static str, u64, u64), u32>,
     marked: u32,
     replayed: u32,
 }
@@ -370,10 +370,10 @@ impl CaseContext {
         lock(&self.replay).failure.get_or_insert((message, stopped));
     }
 
-    /// Counts a call of a stage, and says the how-manieth with these arguments it is.
-    pub(super) fn count_stage(&self, name: &'static str, digest: u64) -> u32 {
+    /// Counts a call of a stage, and says the how-manieth with these arguments and this `key` it is.
+    pub(super) fn count_stage(&self, name: &'static str, digest: u64, key: u64) -> u32 {
         let mut replay = lock(&self.replay);
-        let calls = replay.calls.entry((name, digest)).or_default();
+        let calls = replay.calls.entry((name, digest, key)).or_default();
         *calls += 1;
         *calls - 1
     }

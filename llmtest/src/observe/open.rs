@@ -52,6 +52,8 @@ pub struct Pending {
     /// With `replay`: the arguments as they are, and the key.
     pub(super) exact: Map<String, Value>,
     pub(super) key: Value,
+    /// With `replay`: what its type parameters stand for.
+    pub(super) types: Vec<String>,
 }
 
 impl Pending {
@@ -72,6 +74,7 @@ impl Pending {
             input: Map::new(),
             exact: Map::new(),
             key: Value::Null,
+            types: Vec::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Stages: observed calls whose recorded result can stand in for the call.
 
+use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
@@ -17,6 +18,10 @@ use super::open::{Open, Pending};
 /// Where recorded results are.
 pub(crate) trait Stages: Send + Sync {
     fn look_up(&self, request: &StageRequest) -> StageAnswer;
+    /// The value of `key = …` as it may be written, which is what calls are told apart by.
+    fn depends_on(&self, key: Value) -> Value {
+        key
+    }
     /// Keeps `{"ok": …}` or `{"error": …, "message": …}`, with what the application said of the call under `said`.
     fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String>;
 }
@@ -27,15 +32,17 @@ pub(crate) struct StageRequest {
     pub(crate) name: String,
     /// For people: what is redacted is redacted.
     pub(crate) arguments: Value,
-    /// Over the arguments as they are.
+    /// Over the module, the types and the arguments as they are.
     pub(crate) digest: u64,
+    /// What type parameters and `Self` stand for.
+    pub(crate) types: Vec<String>,
     pub(crate) body_hash: u64,
     /// The text of the body; empty if it is not known.
     pub(crate) source: &'static str,
     /// The value of `key = …`, or null.
     pub(crate) key: Value,
     pub(crate) trial: u32,
-    /// How many calls with this name and digest came before, in this case.
+    /// How many calls with this name, digest and key came before, in this case.
     pub(crate) call: u32,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
@@ -113,20 +120,37 @@ impl Pending {
         self.key = value;
     }
 
+    /// Records what a type parameter or `Self` stands for.
+    pub fn ty<T: ?Sized>(&mut self) {
+        self.types.push(type_name::<T>().to_string());
+    }
+
+    /// Records what a constant parameter stands for.
+    pub fn constant(&mut self, value: &dyn fmt::Debug) {
+        self.types.push(format!("{value:?}"));
+    }
+
     /// Opens the span of a stage.
     pub fn open_stage(mut self) -> Open {
         let case = &self.place.case;
         let exact = Value::Object(std::mem::take(&mut self.exact));
-        let digest = digest(&Value::Array(vec![self.meta.module.into(), exact]));
-        let call = case.count_stage(self.meta.name, digest);
-        let stage = case.stage_source().map(|_| {
+        let types = std::mem::take(&mut self.types);
+        let mut identity = vec![self.meta.module.into(), exact];
+        if !types.is_empty() {
+            identity.push(json!(types));
+        }
+        let digest = self::digest(&Value::Array(identity));
+        let stage = case.stage_source().map(|stages| {
+            let key = stages.depends_on(std::mem::take(&mut self.key));
+            let call = case.count_stage(self.meta.name, digest, self::digest(&key));
             let request = StageRequest {
                 name: self.meta.name.to_string(),
                 arguments: Value::Object(self.input.clone()),
                 digest,
+                types,
                 body_hash: self.meta.body_hash,
                 source: self.meta.source,
-                key: std::mem::take(&mut self.key),
+                key,
                 trial: case.trial(),
                 call,
                 file: self.meta.file,

@@ -523,9 +523,33 @@ fn equal_calls_are_counted_and_the_key_is_part_of_the_request() {
         .iter()
         .map(|request| (request.key.clone(), request.call))
         .collect();
-    assert_eq!(seen, [(json!("a"), 0), (json!("b"), 1), (json!("a"), 2)]);
+    assert_eq!(seen, [(json!("a"), 0), (json!("b"), 0), (json!("a"), 1)]);
     assert_eq!(case.finish()[1].output, json!("b"));
     assert_ne!(requests[0].body_hash, 0);
+}
+
+#[observe(crate = crate, replay)]
+fn of_type<T: Default + ToString, const N: usize>(question: &str) -> String {
+    format!("{question}{}{N}", T::default().to_string())
+}
+
+#[test]
+fn instances_of_a_generic_stage_have_recordings_of_their_own() {
+    let memory = Arc::new(Memory::default());
+    let calls = || {
+        (
+            of_type::<u8, 1>("q"),
+            of_type::<bool, 1>("q"),
+            of_type::<bool, 2>("q"),
+        )
+    };
+    let live = with(&memory, calls).0;
+    let again = with(&memory.frozen(), calls).0;
+    assert_eq!(again, ("q01".into(), "qfalse1".into(), "qfalse2".into()));
+    assert_eq!(live, again);
+    let requests = memory.requests.lock().unwrap();
+    assert_eq!(requests[0].types, ["u8", "1"]);
+    assert!(requests.iter().all(|request| request.call == 0));
 }
 
 #[test]

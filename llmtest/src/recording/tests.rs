@@ -370,6 +370,7 @@ fn call(question: &str) -> StageRequest {
         name: "answer".to_string(),
         arguments: json!({ "question": question }),
         digest,
+        types: Vec::new(),
         body_hash: 1,
         source: "",
         key: json!({ "model": "small" }),
@@ -428,6 +429,62 @@ fn a_body_is_kept_once_without_secrets_and_forgotten_with_its_last_result() {
         auto.finish().unwrap();
         assert_eq!(bodies(), left);
     }
+}
+
+#[test]
+fn results_of_other_keys_stand_beside_each_other_and_hold_no_secret() {
+    let folder = Folder::new("keys");
+    let with = |model: &str, body_hash| StageRequest {
+        key: json!({ "model": model, "header": "Bearer sk-secret-0123456789" }),
+        body_hash,
+        ..call("When?")
+    };
+    let auto = folder.open("auto", "");
+    for model in ["small", "large"] {
+        auto.store(&with(model, 1), &json!({ "ok": model }))
+            .unwrap();
+    }
+    auto.finish().unwrap();
+    let replay = folder.open("replay", "");
+    for model in ["small", "large"] {
+        let ok = format!(r#"{{"ok":"{model}"}}"#);
+        assert_eq!(looked_up(&replay, &with(model, 1)), ok);
+        let error = looked_up(&replay, &with(model, 2));
+        assert!(error.starts_with("the body of `answer`"), "{error}");
+    }
+    // Another secret is the same `key`: it is neither written nor hashed.
+    let rotated = StageRequest {
+        key: json!({ "model": "small", "header": "Bearer sk-secret-9876543210" }),
+        ..call("When?")
+    };
+    assert_eq!(looked_up(&replay, &rotated), r#"{"ok":"small"}"#);
+    assert_eq!(
+        Stages::depends_on(&replay, rotated.key),
+        json!({ "header": "Bearer [redacted]", "model": "small" })
+    );
+    let error = looked_up(&replay, &with("other", 1));
+    assert!(
+        error.contains("the `key` of the stage `answer` (src/lib.rs:7) changed")
+            && error.contains("  +   \"model\": \"other\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn results_of_other_types_are_named_when_one_is_missing() {
+    let folder = Folder::new("types");
+    let auto = folder.open("auto", "");
+    let with = |ty: &str, digest| StageRequest {
+        types: vec![ty.to_string()],
+        digest,
+        ..call("When?")
+    };
+    auto.store(&with("app::A", 1), &json!({ "ok": 1 })).unwrap();
+    let error = looked_up(&folder.open("replay", ""), &with("app::B", 2));
+    assert!(
+        error.contains("the same arguments, for the types [\"app::A\"] and not [\"app::B\"]"),
+        "{error}"
+    );
 }
 
 #[test]
