@@ -2,18 +2,20 @@
 
 use std::any::type_name;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
+use std::sync::Mutex;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::capture::{redacted, to_json};
-use super::context::CaseContext;
-use super::open::{Open, Pending};
+use super::context::{CaseContext, lock};
+use super::open::{Meta, Open, Pending};
 
 /// Where recorded results are.
 pub(crate) trait Stages: Send + Sync {
@@ -99,10 +101,36 @@ struct MissingRecording;
 /// What spans say that were running then.
 pub(super) const MISSING: &str = "stopped by a missing recording";
 
+/// A module, a name and types; which function has them.
+type Known = BTreeMap<(&'static str, &'static str, Vec<String>), &'static Meta>;
+
+/// The functions that were called as stages.
+static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+
+/// Says if another function has the name of this one, so that both would have the same recordings.
+fn clash(meta: &'static Meta, types: &[String]) -> Option<String> {
+    let mut known = lock(&KNOWN);
+    let first = known
+        .entry((meta.module, meta.name, types.to_vec()))
+        .or_insert(meta);
+    let places = [(first.file, first.line), (meta.file, meta.line)];
+    let [(file, line), (other_file, other_line)] = places;
+    (places[0] != places[1]).then(|| {
+        format!(
+            "two stages of the module `{}` are named `{}`, and would replay each other's results: {file}:{line} and \
+             {other_file}:{other_line}\n\
+             hint: give one of them a name of its own: `#[observe(replay, name = \"…\")]`",
+            meta.module, meta.name
+        )
+    })
+}
+
 /// What an open span knows of its stage.
 pub(super) struct Stage {
     request: StageRequest,
     record: bool,
+    /// Why its recordings would be mixed up with those of another function.
+    clash: Option<String>,
     /// The open span, if the case has not ended.
     pub(super) span: Option<usize>,
 }
@@ -157,6 +185,7 @@ impl Pending {
                 line: self.meta.line,
             };
             Box::new(Stage {
+                clash: clash(self.meta, &request.types),
                 request,
                 record: false,
                 span: None,
@@ -228,6 +257,10 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
         (Some(stages), Some(stage)) => stages.look_up(&stage.request),
         _ => StageAnswer::Run,
     };
+    let clash = open.stage.as_mut().and_then(|stage| stage.clash.take());
+    if let (Some(clash), false) = (clash, matches!(answer, StageAnswer::Run)) {
+        miss(open, clash);
+    }
     match answer {
         StageAnswer::Recorded(mut outcome) => {
             if let (Some(span), Some(said)) = (open.place.span, outcome.get_mut("said")) {

@@ -552,6 +552,46 @@ fn instances_of_a_generic_stage_have_recordings_of_their_own() {
     assert!(requests.iter().all(|request| request.call == 0));
 }
 
+struct Small;
+struct Large;
+
+impl Small {
+    #[observe(crate = crate, replay)]
+    fn size_of(_thing: &str) -> String {
+        "small".to_string()
+    }
+}
+
+impl Large {
+    #[observe(crate = crate, replay)]
+    fn size_of(_thing: &str) -> String {
+        "large".to_string()
+    }
+}
+
+#[test]
+fn two_stages_of_one_name_in_a_module_fail_the_case() {
+    let memory = Arc::new(Memory::default());
+    let (caught, case) = with(&memory, || {
+        assert_eq!(Small::size_of("hat"), "small");
+        catch_unwind(|| Large::size_of("hat"))
+    });
+    assert!(caught.is_err());
+    let why = case.failure().unwrap();
+    let places = why.matches("tests.rs:").count();
+    assert!(
+        why.starts_with("two stages of the module `llmtest::observe::tests` are named `size_of`")
+            && places == 2
+            && why.contains("name = \"…\""),
+        "{why}"
+    );
+    // Without recordings there is nothing to mix up.
+    let case = CaseContext::new(0, None);
+    let _entered = enter(case.clone());
+    assert_eq!(Large::size_of("hat"), "large");
+    assert_eq!(case.failure(), None);
+}
+
 #[test]
 fn a_missing_recording_fails_the_case_even_if_the_unwind_is_caught() {
     #[observe(crate = crate)]
