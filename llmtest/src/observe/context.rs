@@ -59,7 +59,9 @@ pub(super) struct Place {
 impl Place {
     /// Where this thread is; else, if this process runs one case only, in that.
     pub(super) fn current() -> Option<Self> {
-        CURRENT.with_borrow(Clone::clone).or_else(|| {
+        // In the destructor of a thread-local there may be none left.
+        let current = CURRENT.try_with(|current| current.borrow().clone()).ok()?;
+        current.or_else(|| {
             let alone = ADOPT.load(Ordering::Relaxed) && CASES.load(Ordering::Acquire) == 1;
             let case = alone.then(|| FIRST_CASE.get()?.upgrade()).flatten()?;
             Some(Self { case, span: None })
@@ -68,7 +70,10 @@ impl Place {
 
     pub(super) fn enter(self) -> Guard {
         Guard {
-            before: CURRENT.replace(Some(self)),
+            before: CURRENT
+                .try_with(|current| current.replace(Some(self)))
+                .ok()
+                .flatten(),
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) use limits::Limits;
 pub use open::note_usage;
 pub use record::{Recorder, record};
 pub use replay::ReplayedError;
-pub(crate) use replay::{StageAnswer, StageRequest, Stages};
+pub(crate) use replay::{StageAnswer, StageRequest, Stages, texts};
 pub use spawn::{Handle, carry, carry_fn, handle};
 pub(crate) use substitute::Substitute;
 

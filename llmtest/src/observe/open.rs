@@ -54,6 +54,8 @@ pub struct Pending {
     pub(super) key: Value,
     /// With `replay`: what its type parameters stand for.
     pub(super) types: Vec<String>,
+    /// With `replay`: what must not be written.
+    pub(super) redacted: Vec<String>,
 }
 
 impl Pending {
@@ -75,6 +77,7 @@ impl Pending {
             exact: Map::new(),
             key: Value::Null,
             types: Vec::new(),
+            redacted: Vec::new(),
         })
     }
 

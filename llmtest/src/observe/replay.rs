@@ -39,6 +39,8 @@ pub(crate) struct StageRequest {
     /// What type parameters and `Self` stand for.
     pub(crate) types: Vec<String>,
     pub(crate) body_hash: u64,
+    /// The texts and numbers in arguments that are redacted. They are not written.
+    pub(crate) redacted: Vec<String>,
     /// The text of the body; empty if it is not known.
     pub(crate) source: &'static str,
     /// The value of `key = …`, or null.
@@ -138,7 +140,12 @@ pub(super) struct Stage {
 impl Pending {
     /// Records an argument of a stage.
     pub fn exact(&mut self, name: &'static str, value: Value, redact: bool) {
-        let shown = if redact { redacted() } else { value.clone() };
+        let shown = if redact {
+            texts(&value, &mut self.redacted);
+            redacted()
+        } else {
+            value.clone()
+        };
         self.argument(name, shown);
         self.exact.insert(name.to_string(), value);
     }
@@ -177,6 +184,7 @@ impl Pending {
                 digest,
                 types,
                 body_hash: self.meta.body_hash,
+                redacted: std::mem::take(&mut self.redacted),
                 source: self.meta.source,
                 key,
                 trial: case.trial(),
@@ -507,6 +515,21 @@ impl<E> ErrorViaNothing for ErrorOf<E> {
 
     fn __llmtest_rebuild(&self, _: Value, _: &str) -> Option<Result<E, String>> {
         None
+    }
+}
+
+/// The texts and numbers in a value.
+pub(crate) fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for value in object.values() {
+                texts(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::String(text) => found.push(text.clone()),
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

@@ -552,6 +552,36 @@ fn instances_of_a_generic_stage_have_recordings_of_their_own() {
     assert!(requests.iter().all(|request| request.call == 0));
 }
 
+/// Calls observed functions when its thread ends.
+struct AtTheEnd(Handle);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        self.0.run(|| Small::size_of("coat"));
+        Small::size_of("coat");
+    }
+}
+
+#[test]
+fn a_call_while_a_thread_is_torn_down_belongs_to_no_case_and_aborts_nothing() {
+    thread_local! {
+        static LAST: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) };
+    }
+    listen();
+    let case = CaseContext::new(0, None);
+    let entered = enter(case.clone());
+    let here = handle();
+    let thread = std::thread::spawn(move || {
+        // Thread-locals end in the reverse order of their first use.
+        LAST.with(|last| *last.borrow_mut() = Some(AtTheEnd(here.clone())));
+        here.run(|| Small::size_of("hat"))
+    });
+    assert_eq!(thread.join().unwrap(), "small");
+    drop(entered);
+    let seen: Vec<_> = case.finish().into_iter().map(|span| span.input).collect();
+    assert_eq!(seen[0]["_thing"], "hat");
+}
+
 struct Small;
 struct Large;
 

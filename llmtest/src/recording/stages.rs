@@ -2,7 +2,7 @@
 
 use super::store::{BODY, file_name};
 use super::{FORMAT, Mode, Recordings, canonical, diff};
-use crate::observe::{StageAnswer, StageRequest, Stages};
+use crate::observe::{StageAnswer, StageRequest, Stages, texts};
 use llmtest_metrics::hash;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -223,6 +223,25 @@ impl Recordings {
     }
 }
 
+/// Texts of redacted arguments that are shorter are found by chance.
+const SECRET: usize = 4;
+
+/// Whether a redacted argument is in what a call gave.
+fn holds_redacted(request: &StageRequest, outcome: &Value) -> bool {
+    let secrets: Vec<_> = request
+        .redacted
+        .iter()
+        .filter(|text| text.chars().count() >= SECRET)
+        .collect();
+    let mut given = Vec::new();
+    if !secrets.is_empty() {
+        texts(outcome, &mut given);
+    }
+    given
+        .iter()
+        .any(|text| secrets.iter().any(|secret| text.contains(&***secret)))
+}
+
 fn which(request: &StageRequest) -> String {
     match (request.trial, request.call) {
         (0, 0) => String::new(),
@@ -279,6 +298,13 @@ impl Stages for Recordings {
             return Err(format!(
                 "the result of stage `{}` holds a secret, or what `[redact]` names; replayed without it, it would be another result\n\
                  hint: leave it out of what the function returns, or remove `replay` from it",
+                request.name
+            ));
+        }
+        if holds_redacted(request, &scrubbed) {
+            return Err(format!(
+                "what stage `{}` gave holds the text of an argument that is redacted, so it is not recorded\n\
+                 hint: leave it out of what the function returns, fails with and records, or remove `replay` from it",
                 request.name
             ));
         }

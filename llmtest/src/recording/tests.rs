@@ -372,6 +372,7 @@ fn call(question: &str) -> StageRequest {
         digest,
         types: Vec::new(),
         body_hash: 1,
+        redacted: Vec::new(),
         source: "",
         key: json!({ "model": "small" }),
         trial: 0,
@@ -468,6 +469,33 @@ fn results_of_other_keys_stand_beside_each_other_and_hold_no_secret() {
             && error.contains("  +   \"model\": \"other\""),
         "{error}"
     );
+}
+
+#[test]
+fn what_holds_a_redacted_argument_is_not_recorded() {
+    let folder = Folder::new("redacted");
+    let auto = folder.open("auto", "");
+    let with = |text: &str| StageRequest {
+        redacted: vec![text.to_string()],
+        ..call("When?")
+    };
+    for outcome in [
+        json!({ "ok": { "text": ["for hunter2 only"] } }),
+        json!({ "error": null, "message": "no such user: hunter2" }),
+        json!({ "ok": 1, "said": { "metadata": { "user": "hunter2" } } }),
+    ] {
+        let error = auto.store(&with("hunter2"), &outcome).unwrap_err();
+        assert!(
+            error.starts_with(
+                "what stage `answer` gave holds the text of an argument that is redacted"
+            ) && error.contains("\nhint: leave it out")
+                && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+    let chance = json!({ "ok": "a cat" });
+    auto.store(&with("cat"), &chance).unwrap();
+    auto.store(&with("hunter2"), &chance).unwrap();
 }
 
 #[test]
