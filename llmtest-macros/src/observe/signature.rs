@@ -30,6 +30,8 @@ pub(crate) struct Signature {
 pub(crate) struct Argument {
     pub(crate) ident: Ident,
     pub(crate) treatment: Treatment,
+    /// The `#[cfg]`s that it stands under.
+    pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,11 +66,17 @@ impl Signature {
             );
         }
         let mut idents = Vec::new();
+        let mut cfgs: Vec<Vec<syn::Attribute>> = Vec::new();
         let mut receiver = None;
         for input in &sig.inputs {
             match input {
                 FnArg::Receiver(self_) => receiver = Some(self_),
-                FnArg::Typed(argument) => bound_names(&argument.pat, &mut idents),
+                FnArg::Typed(argument) => {
+                    bound_names(&argument.pat, &mut idents);
+                    let is_cfg = |attr: &&syn::Attribute| attr.path().is_ident("cfg");
+                    let found: Vec<_> = argument.attrs.iter().filter(is_cfg).cloned().collect();
+                    cfgs.resize(idents.len(), found);
+                }
             }
         }
         check_names(&idents, options, problems);
@@ -145,9 +153,11 @@ impl Signature {
         let result = treatment(&Ident::new("result", proc_macro2::Span::call_site()));
         let arguments = idents
             .into_iter()
-            .map(|ident| Argument {
+            .zip(cfgs)
+            .map(|(ident, cfgs)| Argument {
                 treatment: treatment(&ident),
                 ident,
+                cfgs,
             })
             .collect();
         Self {

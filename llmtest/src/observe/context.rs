@@ -358,6 +358,12 @@ impl CaseContext {
         *lock(&self.panic) = Some(message);
     }
 
+    /// The first line of what a panic hook saw. It stays there for the case.
+    pub(super) fn panic_line(&self) -> Option<String> {
+        let seen = lock(&self.panic);
+        Some(seen.as_ref()?.lines().next()?.to_string())
+    }
+
     /// What a panic hook saw.
     pub(crate) fn take_panic(&self) -> Option<String> {
         lock(&self.panic).take()

@@ -25,6 +25,8 @@ pub struct Meta {
     pub line: u32,
     /// A hash of the tokens of its body.
     pub body_hash: u64,
+    /// Whether its result names a type parameter.
+    pub generic: bool,
     /// With `replay`: its text.
     pub source: &'static str,
 }
@@ -199,8 +201,14 @@ impl Drop for Entered<'_> {
         {
             let case = &self.open.place.case;
             // A missing recording unwinds like a panic, and is none.
-            let error = case.stopped().unwrap_or("panicked");
-            case.close_span(span, Value::Null, Some(error.to_string()));
+            let error = case.stopped().map_or_else(
+                || match case.panic_line() {
+                    Some(line) => format!("panicked: {line}"),
+                    None => "panicked".to_string(),
+                },
+                ToString::to_string,
+            );
+            case.close_span(span, Value::Null, Some(error));
         }
     }
 }

@@ -582,6 +582,52 @@ fn a_call_while_a_thread_is_torn_down_belongs_to_no_case_and_aborts_nothing() {
     assert_eq!(seen[0]["_thing"], "hat");
 }
 
+#[observe(crate = crate, replay)]
+fn under_cfg(
+    #[cfg(test)] here: &str,
+    #[cfg(not(test))] elsewhere: &str,
+    #[cfg(not(test))] again: u8,
+) -> String {
+    here.to_string()
+}
+
+#[observe(crate = crate)]
+fn all_under_cfg(#[cfg(not(test))] elsewhere: &str) -> u8 {
+    1
+}
+
+#[test]
+fn arguments_under_a_cfg_are_captured_where_they_are() {
+    let memory = Arc::new(Memory::default());
+    let (_, case) = with(&memory, || (under_cfg("a"), all_under_cfg()));
+    let inputs: Vec<_> = case.finish().into_iter().map(|span| span.input).collect();
+    assert_eq!(json!(inputs), json!([{ "here": "a" }, {}]));
+}
+
+#[observe(crate = crate)]
+fn breaks(seen: bool) -> u8 {
+    if seen {
+        // As the runner's hook does.
+        current_case()
+            .unwrap()
+            .set_panic("no shelf\nand more".to_string());
+    }
+    panic!("no shelf")
+}
+
+#[test]
+fn the_span_of_a_panic_says_what_the_hook_saw_and_the_case_still_has_it() {
+    for (seen, error) in [(true, "panicked: no shelf"), (false, "panicked")] {
+        listen();
+        let case = CaseContext::new(0, None);
+        let entered = enter(case.clone());
+        assert!(catch_unwind(|| breaks(seen)).is_err());
+        drop(entered);
+        assert_eq!(case.take_panic().is_some(), seen);
+        assert_eq!(case.finish()[0].error.as_deref(), Some(error));
+    }
+}
+
 struct Small;
 struct Large;
 
