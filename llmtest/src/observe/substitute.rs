@@ -97,13 +97,15 @@ impl Substitutes {
             path.strip_suffix(stage)
                 .is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
-        let named = self.entries.iter_mut().filter(|entry| names(&entry.stage));
-        let entry = named
-            .map(|entry| {
-                entry.reached = true;
-                entry
-            })
-            .max_by_key(|entry| entry.stage.len())?;
+        let mut named: Vec<_> = self
+            .entries
+            .iter_mut()
+            .filter(|entry| names(&entry.stage))
+            .collect();
+        for entry in &mut named {
+            entry.reached = true;
+        }
+        let entry = named.into_iter().max_by_key(|entry| entry.stage.len())?;
         entry.calls += 1;
         let next = match &entry.substitute {
             Substitute::Value(value) => Next::Outcome(Outcome::Ok(value.clone())),
