@@ -81,7 +81,11 @@ pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// With `replay`, arguments must be `Serialize`, and the result (of a `Result`, what is in `Ok`) also `Deserialize`.
 /// An error is replayed when its type is both, or is `From<llmtest::ReplayedError>`, as a boxed error is. Another body
-/// of the function is another recording; what it depends on outside of its arguments belongs in `key`. The recording
+/// of the function is another recording; what it depends on outside of its arguments belongs in `key`, each value of
+/// which has recordings of its own. So has each instance of a generic function, and each type of `self`, by the names
+/// that [`type_name`](core::any::type_name) has for them; type parameters of the `impl` of a function without `self`
+/// are not seen. Two functions of one name in one module need a `name` each. What a call gives must not hold the text of
+/// an argument under `redact`: it is not recorded then, and the case cannot count. The recording
 /// keeps the body's text, so that a test whose stage was edited can say what changed in it; white space and comments
 /// do not count, and neither do functions that the body calls.
 ///

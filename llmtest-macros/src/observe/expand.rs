@@ -1,6 +1,6 @@
 //! The code of an observed function: open a span if somebody listens, run the body once, record what it gave.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -86,6 +86,7 @@ impl Code<'_> {
         } else {
             quote!("")
         };
+        let generic = self.result_is_generic();
         let line = quote_spanned!(ident.span()=> ::core::line!());
         quote! {
             static __LLMTEST_META: #p::Meta = #p::Meta {
@@ -95,6 +96,7 @@ impl Code<'_> {
                 file: ::core::file!(),
                 line: #line,
                 body_hash: #hash,
+                generic: #generic,
                 source: #source,
             };
         }
@@ -117,7 +119,8 @@ impl Code<'_> {
                 let ident = &argument.ident;
                 let name = ident.unraw().to_string();
                 let redacted = argument.treatment == Treatment::Redact;
-                if self.replays() {
+                let cfgs = &argument.cfgs;
+                let capture = if self.replays() {
                     let value = quote_spanned!(ident.span()=> #p::exact(&#ident));
                     quote!(#span.exact(#name, #value, #redacted);)
                 } else if redacted {
@@ -125,12 +128,16 @@ impl Code<'_> {
                 } else {
                     let value = self.capture(&quote!(&#ident));
                     quote!(#span.argument(#name, #value);)
-                }
+                };
+                quote!(#(#cfgs)* #capture)
             })
             .collect();
         if let Some(key) = &self.options.key {
             let value = quote_spanned!(key.span()=> #p::exact(&(#key)));
             captures.push(quote!(#span.key(#value);));
+        }
+        if self.replays() {
+            captures.extend(self.types());
         }
         let open = if self.replays() {
             quote!(open_stage)
@@ -139,7 +146,7 @@ impl Code<'_> {
         };
         let mutable = (!captures.is_empty()).then(|| quote!(mut));
         quote! {
-            #[allow(clippy::used_underscore_binding)]
+            #[allow(clippy::used_underscore_binding, unused_mut)]
             let mut #span = match #p::begin(&__LLMTEST_META) {
                 ::core::option::Option::None => ::core::option::Option::None,
                 ::core::option::Option::Some(#mutable #span) => {
@@ -148,6 +155,39 @@ impl Code<'_> {
                 }
             };
         }
+    }
+
+    fn result_is_generic(&self) -> bool {
+        fn names(tokens: TokenStream, ident: &Ident) -> bool {
+            tokens.into_iter().any(|token| match token {
+                TokenTree::Ident(found) => found == *ident,
+                TokenTree::Group(group) => names(group.stream(), ident),
+                _ => false,
+            })
+        }
+        let output = self.signature.output.to_token_stream();
+        let mut types = self.signature.generics.type_params();
+        types.any(|param| names(output.clone(), &param.ident))
+    }
+
+    /// What the type parameters stand for: of a generic stage, each instance has results of its own.
+    fn types(&self) -> Vec<TokenStream> {
+        let span = &self.span;
+        let generics = &self.signature.generics;
+        let types = generics
+            .type_params()
+            .map(|param| param.ident.to_token_stream());
+        let types = self
+            .signature
+            .method
+            .then(|| quote!(Self))
+            .into_iter()
+            .chain(types);
+        let constants = generics.const_params().map(|param| &param.ident);
+        types
+            .map(|ty| quote!(#span.ty::<#ty>();))
+            .chain(constants.map(|constant| quote!(#span.constant(&#constant);)))
+            .collect()
     }
 
     /// Returns what a test has put in place of the result, if it has.

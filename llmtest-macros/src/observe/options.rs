@@ -8,6 +8,8 @@ use syn::{Expr, LitStr, Path, Token};
 
 use crate::problems::{Problems, did_you_mean, each_option};
 
+/// Options without a value.
+const WORDS: [&str; 3] = ["replay", "stream", "join"];
 const NAMED: [&str; 6] = ["name", "kind", "skip", "redact", "key", "crate"];
 
 #[derive(Default)]
@@ -90,7 +92,14 @@ impl Options {
                     input.parse::<TokenTree>()?;
                 }
             }
-            kind => self.set_kind(kind.trim_start_matches("r#").to_string(), name, problems),
+            kind => {
+                // A kind of the user's own can be any word, but not one that is so close to an option.
+                let hint = did_you_mean(kind, &WORDS[..2]);
+                if self.kind.is_none() && !hint.is_empty() {
+                    problems.on(name, format!("unknown option `{kind}`{hint}\nif it is a kind, write `kind = \"{kind}\"`"));
+                }
+                self.set_kind(kind.trim_start_matches("r#").to_string(), name, problems);
+            }
         }
         Ok(())
     }
@@ -100,7 +109,9 @@ impl Options {
             problems.on(
                 at,
                 format!(
-                    "the kind is already `{first}`: keep one (options are `replay`, `stream`, `join` and {})",
+                    "the kind is already `{first}`: keep one{} (options are `replay`, `stream`, `join` and {})",
+                    // The second word may be an option that is misspelled.
+                    did_you_mean(&kind, &WORDS),
                     NAMED.join(", ")
                 ),
             );

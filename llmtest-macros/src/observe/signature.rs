@@ -21,12 +21,17 @@ pub(crate) struct Signature {
     /// `output` is a stream, or a `Result` of one.
     pub(crate) stream: Option<Streams>,
     pub(crate) result: Treatment,
+    /// Takes `self`.
+    pub(crate) method: bool,
+    pub(crate) generics: syn::Generics,
 }
 
 /// A name bound by the arguments.
 pub(crate) struct Argument {
     pub(crate) ident: Ident,
     pub(crate) treatment: Treatment,
+    /// The `#[cfg]`s that it stands under.
+    pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,11 +66,17 @@ impl Signature {
             );
         }
         let mut idents = Vec::new();
+        let mut cfgs: Vec<Vec<syn::Attribute>> = Vec::new();
         let mut receiver = None;
         for input in &sig.inputs {
             match input {
                 FnArg::Receiver(self_) => receiver = Some(self_),
-                FnArg::Typed(argument) => bound_names(&argument.pat, &mut idents),
+                FnArg::Typed(argument) => {
+                    bound_names(&argument.pat, &mut idents);
+                    let is_cfg = |attr: &&syn::Attribute| attr.path().is_ident("cfg");
+                    let found: Vec<_> = argument.attrs.iter().filter(is_cfg).cloned().collect();
+                    cfgs.resize(idents.len(), found);
+                }
             }
         }
         check_names(&idents, options, problems);
@@ -142,9 +153,11 @@ impl Signature {
         let result = treatment(&Ident::new("result", proc_macro2::Span::call_site()));
         let arguments = idents
             .into_iter()
-            .map(|ident| Argument {
+            .zip(cfgs)
+            .map(|(ident, cfgs)| Argument {
                 treatment: treatment(&ident),
                 ident,
+                cfgs,
             })
             .collect();
         Self {
@@ -154,6 +167,8 @@ impl Signature {
             fallible,
             stream,
             result,
+            method: receiver.is_some(),
+            generics: sig.generics.clone(),
         }
     }
 }

@@ -196,7 +196,7 @@ fn every_name_that_a_pattern_binds_is_an_argument() {
 
 #[test]
 fn errors_say_what_to_do() {
-    let cases: [(TokenStream, Function, &str); 25] = [
+    let cases: [(TokenStream, Function, &str); 27] = [
         (
             quote!(),
             parse_quote!(
@@ -224,6 +224,20 @@ fn errors_say_what_to_do() {
                 fn f() {}
             ),
             "the kind is already `llm`",
+        ),
+        (
+            quote!(replya),
+            parse_quote!(
+                fn f() {}
+            ),
+            "unknown option `replya`, did you mean `replay`?",
+        ),
+        (
+            quote!(llm, replya),
+            parse_quote!(
+                fn f() {}
+            ),
+            "the kind is already `llm`: keep one, did you mean `replay`?",
         ),
         (
             quote!(nme = "x"),

@@ -59,7 +59,9 @@ pub(super) struct Place {
 impl Place {
     /// Where this thread is; else, if this process runs one case only, in that.
     pub(super) fn current() -> Option<Self> {
-        CURRENT.with_borrow(Clone::clone).or_else(|| {
+        // In the destructor of a thread-local there may be none left.
+        let current = CURRENT.try_with(|current| current.borrow().clone()).ok()?;
+        current.or_else(|| {
             let alone = ADOPT.load(Ordering::Relaxed) && CASES.load(Ordering::Acquire) == 1;
             let case = alone.then(|| FIRST_CASE.get()?.upgrade()).flatten()?;
             Some(Self { case, span: None })
@@ -68,7 +70,10 @@ impl Place {
 
     pub(super) fn enter(self) -> Guard {
         Guard {
-            before: CURRENT.replace(Some(self)),
+            before: CURRENT
+                .try_with(|current| current.replace(Some(self)))
+                .ok()
+                .flatten(),
         }
     }
 }
@@ -203,7 +208,7 @@ pub(crate) struct CaseContext {
 struct ReplayState {
     /// Why the case cannot count, and what its spans say that were running then.
     failure: Option<(String, &'static str)>,
-    calls: HashMap<(&'static str, u64), u32>,
+    calls: HashMap<(&'static str, u64, u64), u32>,
     marked: u32,
     replayed: u32,
 }
@@ -358,6 +363,12 @@ impl CaseContext {
         *lock(&self.panic) = Some(message);
     }
 
+    /// The first line of what a panic hook saw. It stays there for the case.
+    pub(super) fn panic_line(&self) -> Option<String> {
+        let seen = lock(&self.panic);
+        Some(seen.as_ref()?.lines().next()?.to_string())
+    }
+
     /// What a panic hook saw.
     pub(crate) fn take_panic(&self) -> Option<String> {
         lock(&self.panic).take()
@@ -375,10 +386,10 @@ impl CaseContext {
         lock(&self.replay).failure.get_or_insert((message, stopped));
     }
 
-    /// Counts a call of a stage, and says the how-manieth with these arguments it is.
-    pub(super) fn count_stage(&self, name: &'static str, digest: u64) -> u32 {
+    /// Counts a call of a stage, and says the how-manieth with these arguments and this `key` it is.
+    pub(super) fn count_stage(&self, name: &'static str, digest: u64, key: u64) -> u32 {
         let mut replay = lock(&self.replay);
-        let calls = replay.calls.entry((name, digest)).or_default();
+        let calls = replay.calls.entry((name, digest, key)).or_default();
         *calls += 1;
         *calls - 1
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::context::{CaseContext, current_case};
-use super::substitute::Substitute;
+use super::substitute::{Substitute, Unused};
 use crate::config::nearest;
 
 /// Puts `value` in place of what the observed function `stage` returns, for the rest of the running case.
@@ -54,7 +54,7 @@ pub fn substitute(stage: impl Into<String>, value: impl Serialize) {
 }
 
 /// Puts these values in place of what the calls of `stage` return, in the order in which they begin; calls beyond the
-/// last run as they are. Otherwise as [`substitute`].
+/// last run as they are, and fewer calls than values make the case Errored. Otherwise as [`substitute`].
 ///
 /// ```
 /// use llmtest::prelude::*;
@@ -203,7 +203,7 @@ impl Substitute {
 }
 
 impl CaseContext {
-    /// Says which stage that a test substitutes was never called, and what was.
+    /// Says which stage that a test substitutes was never called, and what was; or not as often as there are values.
     pub(crate) fn unused_substitute(&self) -> Option<String> {
         if !self.substitutes_any() {
             return None;
@@ -211,7 +211,18 @@ impl CaseContext {
         let observed: BTreeSet<String> =
             self.with_spans(|spans| spans.iter().map(|span| span.name.to_string()).collect());
         self.with_substitutes(|substitutes| {
-            let (stage, asked) = substitutes.unused()?;
+            let Unused {
+                stage,
+                asked,
+                used,
+                values,
+            } = substitutes.unused()?;
+            if used > 0 {
+                return Some(format!(
+                    "`{stage}` was substituted ({asked}), and {used} of {values} values were used: it was called less often\n\
+                     hint: give as many values as there are calls"
+                ));
+            }
             let names: Vec<_> = observed.iter().map(|name| format!("`{name}`")).collect();
             let seen = if names.is_empty() {
                 "nothing was observed in this case".to_string()

@@ -7,8 +7,8 @@
 //!
 //! | to | with |
 //! |---|---|
-//! | a task | `llmtest::spawn(future)`, or of any runtime `spawn(llmtest::carry(future))`, `set.spawn(llmtest::carry(future))` |
-//! | a blocking task | `llmtest::spawn_blocking(f)` |
+//! | a task | `tokio::spawn(llmtest::carry(future))`, of any runtime; `set.spawn(llmtest::carry(future))` |
+//! | a blocking task | `tokio::task::spawn_blocking(llmtest::carry_fn(f))` |
 //! | a thread, scoped or not | `scope.spawn(llmtest::carry_fn(f))` |
 //! | a pool, many times | [`handle`]: `let case = handle(); items.par_iter().map(\|item\| case.run(\|\| f(item)))` |
 //!
@@ -27,6 +27,8 @@
 //! }
 //! assert_eq!(total(&["shoes", "hat"]), 8);
 //! ```
+//!
+//! In tests, where the harness is, `llmtest::spawn(future)` and `llmtest::spawn_blocking(f)` are short for the first two.
 //!
 //! An observed call that has no case while tests run is counted, and the end of the run names it with its place.
 
@@ -77,7 +79,7 @@ pub(crate) use limits::Limits;
 pub use open::note_usage;
 pub use record::{Recorder, record};
 pub use replay::ReplayedError;
-pub(crate) use replay::{StageAnswer, StageRequest, Stages};
+pub(crate) use replay::{StageAnswer, StageRequest, Stages, texts};
 pub use spawn::{Handle, carry, carry_fn, handle};
 pub(crate) use substitute::Substitute;
 

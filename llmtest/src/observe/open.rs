@@ -25,6 +25,8 @@ pub struct Meta {
     pub line: u32,
     /// A hash of the tokens of its body.
     pub body_hash: u64,
+    /// Whether its result names a type parameter.
+    pub generic: bool,
     /// With `replay`: its text.
     pub source: &'static str,
 }
@@ -52,6 +54,10 @@ pub struct Pending {
     /// With `replay`: the arguments as they are, and the key.
     pub(super) exact: Map<String, Value>,
     pub(super) key: Value,
+    /// With `replay`: what its type parameters stand for.
+    pub(super) types: Vec<String>,
+    /// With `replay`: what must not be written.
+    pub(super) redacted: Vec<String>,
 }
 
 impl Pending {
@@ -72,6 +78,8 @@ impl Pending {
             input: Map::new(),
             exact: Map::new(),
             key: Value::Null,
+            types: Vec::new(),
+            redacted: Vec::new(),
         })
     }
 
@@ -193,8 +201,14 @@ impl Drop for Entered<'_> {
         {
             let case = &self.open.place.case;
             // A missing recording unwinds like a panic, and is none.
-            let error = case.stopped().unwrap_or("panicked");
-            case.close_span(span, Value::Null, Some(error.to_string()));
+            let error = case.stopped().map_or_else(
+                || match case.panic_line() {
+                    Some(line) => format!("panicked: {line}"),
+                    None => "panicked".to_string(),
+                },
+                ToString::to_string,
+            );
+            case.close_span(span, Value::Null, Some(error));
         }
     }
 }

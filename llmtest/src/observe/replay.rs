@@ -1,22 +1,29 @@
 //! Stages: observed calls whose recorded result can stand in for the call.
 
+use std::any::type_name;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
+use std::sync::Mutex;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::capture::{redacted, to_json};
-use super::context::CaseContext;
-use super::open::{Open, Pending};
+use super::context::{CaseContext, lock};
+use super::open::{Meta, Open, Pending};
 
 /// Where recorded results are.
 pub(crate) trait Stages: Send + Sync {
     fn look_up(&self, request: &StageRequest) -> StageAnswer;
+    /// The value of `key = …` as it may be written, which is what calls are told apart by.
+    fn depends_on(&self, key: Value) -> Value {
+        key
+    }
     /// Keeps `{"ok": …}` or `{"error": …, "message": …}`, with what the application said of the call under `said`.
     fn store(&self, request: &StageRequest, outcome: &Value) -> Result<(), String>;
 }
@@ -27,15 +34,19 @@ pub(crate) struct StageRequest {
     pub(crate) name: String,
     /// For people: what is redacted is redacted.
     pub(crate) arguments: Value,
-    /// Over the arguments as they are.
+    /// Over the module, the types and the arguments as they are.
     pub(crate) digest: u64,
+    /// What type parameters and `Self` stand for.
+    pub(crate) types: Vec<String>,
     pub(crate) body_hash: u64,
+    /// The texts and numbers in arguments that are redacted. They are not written.
+    pub(crate) redacted: Vec<String>,
     /// The text of the body; empty if it is not known.
     pub(crate) source: &'static str,
     /// The value of `key = …`, or null.
     pub(crate) key: Value,
     pub(crate) trial: u32,
-    /// How many calls with this name and digest came before, in this case.
+    /// How many calls with this name, digest and key came before, in this case.
     pub(crate) call: u32,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
@@ -92,10 +103,36 @@ struct MissingRecording;
 /// What spans say that were running then.
 pub(super) const MISSING: &str = "stopped by a missing recording";
 
+/// A module, a name and types; which function has them.
+type Known = BTreeMap<(&'static str, &'static str, Vec<String>), &'static Meta>;
+
+/// The functions that were called as stages.
+static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+
+/// Says if another function has the name of this one, so that both would have the same recordings.
+fn clash(meta: &'static Meta, types: &[String]) -> Option<String> {
+    let mut known = lock(&KNOWN);
+    let first = known
+        .entry((meta.module, meta.name, types.to_vec()))
+        .or_insert(meta);
+    let places = [(first.file, first.line), (meta.file, meta.line)];
+    let [(file, line), (other_file, other_line)] = places;
+    (places[0] != places[1]).then(|| {
+        format!(
+            "two stages of the module `{}` are named `{}`, and would replay each other's results: {file}:{line} and \
+             {other_file}:{other_line}\n\
+             hint: give one of them a name of its own: `#[observe(replay, name = \"…\")]`",
+            meta.module, meta.name
+        )
+    })
+}
+
 /// What an open span knows of its stage.
 pub(super) struct Stage {
     request: StageRequest,
     record: bool,
+    /// Why its recordings would be mixed up with those of another function.
+    clash: Option<String>,
     /// The open span, if the case has not ended.
     pub(super) span: Option<usize>,
 }
@@ -103,7 +140,12 @@ pub(super) struct Stage {
 impl Pending {
     /// Records an argument of a stage.
     pub fn exact(&mut self, name: &'static str, value: Value, redact: bool) {
-        let shown = if redact { redacted() } else { value.clone() };
+        let shown = if redact {
+            texts(&value, &mut self.redacted);
+            redacted()
+        } else {
+            value.clone()
+        };
         self.argument(name, shown);
         self.exact.insert(name.to_string(), value);
     }
@@ -113,26 +155,45 @@ impl Pending {
         self.key = value;
     }
 
+    /// Records what a type parameter or `Self` stands for.
+    pub fn ty<T: ?Sized>(&mut self) {
+        self.types.push(type_name::<T>().to_string());
+    }
+
+    /// Records what a constant parameter stands for.
+    pub fn constant(&mut self, value: &dyn fmt::Debug) {
+        self.types.push(format!("{value:?}"));
+    }
+
     /// Opens the span of a stage.
     pub fn open_stage(mut self) -> Open {
         let case = &self.place.case;
         let exact = Value::Object(std::mem::take(&mut self.exact));
-        let digest = digest(&Value::Array(vec![self.meta.module.into(), exact]));
-        let call = case.count_stage(self.meta.name, digest);
-        let stage = case.stage_source().map(|_| {
+        let types = std::mem::take(&mut self.types);
+        let mut identity = vec![self.meta.module.into(), exact];
+        if !types.is_empty() {
+            identity.push(json!(types));
+        }
+        let digest = self::digest(&Value::Array(identity));
+        let stage = case.stage_source().map(|stages| {
+            let key = stages.depends_on(std::mem::take(&mut self.key));
+            let call = case.count_stage(self.meta.name, digest, self::digest(&key));
             let request = StageRequest {
                 name: self.meta.name.to_string(),
                 arguments: Value::Object(self.input.clone()),
                 digest,
+                types,
                 body_hash: self.meta.body_hash,
+                redacted: std::mem::take(&mut self.redacted),
                 source: self.meta.source,
-                key: std::mem::take(&mut self.key),
+                key,
                 trial: case.trial(),
                 call,
                 file: self.meta.file,
                 line: self.meta.line,
             };
             Box::new(Stage {
+                clash: clash(self.meta, &request.types),
                 request,
                 record: false,
                 span: None,
@@ -204,6 +265,10 @@ fn answer(span: &mut Option<Open>) -> Option<Found> {
         (Some(stages), Some(stage)) => stages.look_up(&stage.request),
         _ => StageAnswer::Run,
     };
+    let clash = open.stage.as_mut().and_then(|stage| stage.clash.take());
+    if let (Some(clash), false) = (clash, matches!(answer, StageAnswer::Run)) {
+        miss(open, clash);
+    }
     match answer {
         StageAnswer::Recorded(mut outcome) => {
             if let (Some(span), Some(said)) = (open.place.span, outcome.get_mut("said")) {
@@ -450,6 +515,21 @@ impl<E> ErrorViaNothing for ErrorOf<E> {
 
     fn __llmtest_rebuild(&self, _: Value, _: &str) -> Option<Result<E, String>> {
         None
+    }
+}
+
+/// The texts and numbers in a value.
+pub(crate) fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            for value in object.values() {
+                texts(value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::String(text) => found.push(text.clone()),
+        Value::Number(number) => found.push(number.to_string()),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

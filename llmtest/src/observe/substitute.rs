@@ -46,6 +46,8 @@ struct Entry {
     /// Where the test asked for it, which makes it wrong if nobody calls the stage. None if the runner did.
     asked: Option<&'static Location<'static>>,
     calls: usize,
+    /// Whether a call was one of this stage, even if a longer one has answered it.
+    reached: bool,
 }
 
 /// What stands for one call.
@@ -61,6 +63,14 @@ pub(super) enum Next {
     Make(Arc<Make>),
 }
 
+/// A substitute of which the test expected more.
+pub(super) struct Unused<'a> {
+    pub(super) stage: &'a str,
+    pub(super) asked: &'static Location<'static>,
+    pub(super) used: usize,
+    pub(super) values: usize,
+}
+
 impl Substitutes {
     pub(super) fn set(
         &mut self,
@@ -74,6 +84,7 @@ impl Substitutes {
             substitute,
             asked,
             calls: 0,
+            reached: false,
         });
     }
 
@@ -86,11 +97,15 @@ impl Substitutes {
             path.strip_suffix(stage)
                 .is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
-        let entry = self
+        let mut named: Vec<_> = self
             .entries
             .iter_mut()
             .filter(|entry| names(&entry.stage))
-            .max_by_key(|entry| entry.stage.len())?;
+            .collect();
+        for entry in &mut named {
+            entry.reached = true;
+        }
+        let entry = named.into_iter().max_by_key(|entry| entry.stage.len())?;
         entry.calls += 1;
         let next = match &entry.substitute {
             Substitute::Value(value) => Next::Outcome(Outcome::Ok(value.clone())),
@@ -103,11 +118,21 @@ impl Substitutes {
         Some((next, entry.asked))
     }
 
-    /// The first stage that a test substitutes and nobody called, with where it did.
-    pub(super) fn unused(&self) -> Option<(&str, &'static Location<'static>)> {
+    /// The first stage that a test substitutes and nobody called, or not as often as there are values.
+    pub(super) fn unused(&self) -> Option<Unused<'_>> {
         self.entries.iter().find_map(|entry| {
-            let asked = entry.asked.filter(|_| entry.calls == 0)?;
-            Some((&*entry.stage, asked))
+            let values = match &entry.substitute {
+                Substitute::Calls(values) => values.len(),
+                _ => 1,
+            };
+            let shadowed = entry.reached && entry.calls == 0;
+            let enough = shadowed || entry.calls >= values.max(1);
+            Some(Unused {
+                stage: &entry.stage,
+                asked: entry.asked.filter(|_| !enough)?,
+                used: entry.calls,
+                values,
+            })
         })
     }
 }

@@ -20,6 +20,86 @@ use crate::Golden;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
+#[observe(crate = crate)]
+fn rolled() -> u8 {
+    4
+}
+
+#[observe(crate = crate)]
+fn twice() -> u8 {
+    rolled() + rolled()
+}
+
+#[test]
+fn a_substitute_whose_calls_a_longer_one_answered_was_called() {
+    let (rolls, case) = within(|| {
+        substitute("rolled", 1);
+        substitute("twice/rolled", 6);
+        twice()
+    });
+    assert_eq!((rolls, case.unused_substitute()), (12, None));
+}
+
+#[test]
+fn values_beyond_the_calls_are_named() {
+    let (_, case) = within(|| {
+        substitute_calls("rolled", [6, 6, 6]);
+        twice()
+    });
+    let why = case.unused_substitute().unwrap();
+    assert!(
+        why.starts_with("`rolled` was substituted (")
+            && why.contains("2 of 3 values were used")
+            && why.contains("\nhint: give as many values as there are calls"),
+        "{why}"
+    );
+    let (_, case) = within(|| {
+        substitute_calls("rolled", [6, 6]);
+        twice()
+    });
+    assert_eq!(case.unused_substitute(), None);
+}
+
+#[observe(crate = crate)]
+fn borrowed<'a>(text: &'a str, _other: &'a [Passage]) -> &'a str {
+    text
+}
+
+#[observe(crate = crate)]
+fn first_of(passages: &[Passage]) -> &Passage {
+    &passages[0]
+}
+
+#[observe(crate = crate)]
+fn same<T>(thing: T) -> T {
+    thing
+}
+
+#[test]
+fn what_cannot_be_made_says_what_to_change() {
+    let borrow = "\nhint: it returns a borrow: return an owned type or `Cow`";
+    let why = failure(|| {
+        substitute("borrowed", "text");
+        borrowed("a", &[]).len()
+    });
+    assert!(why.ends_with(borrow), "{why}");
+    let why = failure(|| {
+        substitute("first_of", json!({"text": "b"}));
+        first_of(&[passage("a")]).text.len()
+    });
+    assert!(why.ends_with(borrow), "{why}");
+    let why = failure(|| {
+        substitute("same", 1);
+        same(2)
+    });
+    assert!(
+        why.ends_with(
+            "\nhint: in a generic function, bound the type by `serde::de::DeserializeOwned`"
+        ),
+        "{why}"
+    );
+}
+
 fn new_case() -> Arc<CaseContext> {
     listen();
     CaseContext::new(0, None)
@@ -304,7 +384,7 @@ fn what_does_not_fit_says_where_and_what_to_do() {
                 substituted("first_word", json!("text"));
                 first_word("a b").len()
             }),
-            ["`first_word` (", "is no `&str`", "borrowed string"],
+            ["`first_word` (", "is no `&str`", "return an owned type"],
         ),
         (
             failure(|| {
@@ -313,7 +393,7 @@ fn what_does_not_fit_says_where_and_what_to_do() {
             }),
             [
                 "its result `llmtest::observe::substitute_tests::Opaque` cannot be made",
-                "hint: derive `serde::Deserialize`",
+                "hint: in a generic function, bound",
                 "DeserializeOwned",
             ],
         ),

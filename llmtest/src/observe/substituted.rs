@@ -62,7 +62,21 @@ pub(super) struct Asked {
 pub(super) const NOT_SUBSTITUTED: &str = "not substituted";
 
 /// What a type that cannot be made calls for.
-const DERIVE: &str = "in a generic function, bound the type by `serde::de::DeserializeOwned`";
+const BOUND: &str = "in a generic function, bound the type by `serde::de::DeserializeOwned`";
+
+/// What a type calls for that nothing is left to be borrowed from.
+const BORROW: &str = "it returns a borrow: return an owned type or `Cow`";
+
+/// What makes a result of this type one that can be made from JSON.
+fn to_make(ty: &str, generic: bool) -> String {
+    if ty.starts_with('&') {
+        BORROW.to_string()
+    } else if generic {
+        BOUND.to_string()
+    } else {
+        format!("derive `serde::Deserialize` for `{ty}`; {BOUND}")
+    }
+}
 
 impl Substituted {
     /// Records this in place of the result.
@@ -123,7 +137,7 @@ impl Substituted {
 
     fn ok<T>(mut self, rebuild: impl FnOnce(Value) -> Option<Result<T, String>>) -> T {
         let (Outcome::Ok(given) | Outcome::Error(given)) = &self.outcome;
-        let ty = type_name::<T>();
+        let (ty, generic) = (type_name::<T>(), self.asked.meta.generic);
         match rebuild(given.clone()) {
             Some(Ok(value)) => {
                 let shown = self.shown.take().unwrap_or_else(|| given.clone());
@@ -131,12 +145,16 @@ impl Substituted {
                 value
             }
             Some(Err(why)) => self.refuse(&format!(
-                "what stands for its result is no `{ty}`: {why}\n\
-                 hint: give the result as it is in JSON"
+                "what stands for its result is no `{ty}`: {why}\nhint: {}",
+                if ty.starts_with('&') {
+                    BORROW
+                } else {
+                    "give the result as it is in JSON"
+                }
             )),
             None => self.refuse(&format!(
-                "its result `{ty}` cannot be made from JSON\n\
-                 hint: derive `serde::Deserialize` for `{ty}`; {DERIVE}"
+                "its result `{ty}` cannot be made from JSON\nhint: {}",
+                to_make(ty, generic)
             )),
         }
     }
@@ -255,8 +273,8 @@ pub fn unless_unmade<T>(made: Option<Result<T, String>>) -> Result<T, String> {
     made.unwrap_or_else(|| {
         let ty = type_name::<T>();
         Err(format!(
-            "`{ty}` cannot be made from JSON\n\
-             hint: derive `serde::Deserialize` for `{ty}`; {DERIVE}"
+            "`{ty}` cannot be made from JSON\nhint: {}",
+            to_make(ty, false)
         ))
     })
 }

@@ -523,9 +523,149 @@ fn equal_calls_are_counted_and_the_key_is_part_of_the_request() {
         .iter()
         .map(|request| (request.key.clone(), request.call))
         .collect();
-    assert_eq!(seen, [(json!("a"), 0), (json!("b"), 1), (json!("a"), 2)]);
+    assert_eq!(seen, [(json!("a"), 0), (json!("b"), 0), (json!("a"), 1)]);
     assert_eq!(case.finish()[1].output, json!("b"));
     assert_ne!(requests[0].body_hash, 0);
+}
+
+#[observe(crate = crate, replay)]
+fn of_type<T: Default + ToString, const N: usize>(question: &str) -> String {
+    format!("{question}{}{N}", T::default().to_string())
+}
+
+#[test]
+fn instances_of_a_generic_stage_have_recordings_of_their_own() {
+    let memory = Arc::new(Memory::default());
+    let calls = || {
+        (
+            of_type::<u8, 1>("q"),
+            of_type::<bool, 1>("q"),
+            of_type::<bool, 2>("q"),
+        )
+    };
+    let live = with(&memory, calls).0;
+    let again = with(&memory.frozen(), calls).0;
+    assert_eq!(again, ("q01".into(), "qfalse1".into(), "qfalse2".into()));
+    assert_eq!(live, again);
+    let requests = memory.requests.lock().unwrap();
+    assert_eq!(requests[0].types, ["u8", "1"]);
+    assert!(requests.iter().all(|request| request.call == 0));
+}
+
+/// Calls observed functions when its thread ends.
+struct AtTheEnd(Handle);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        self.0.run(|| Small::size_of("coat"));
+        Small::size_of("coat");
+    }
+}
+
+#[test]
+fn a_call_while_a_thread_is_torn_down_belongs_to_no_case_and_aborts_nothing() {
+    thread_local! {
+        static LAST: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) };
+    }
+    listen();
+    let case = CaseContext::new(0, None);
+    let entered = enter(case.clone());
+    let here = handle();
+    let thread = std::thread::spawn(move || {
+        // Thread-locals end in the reverse order of their first use.
+        LAST.with(|last| *last.borrow_mut() = Some(AtTheEnd(here.clone())));
+        here.run(|| Small::size_of("hat"))
+    });
+    assert_eq!(thread.join().unwrap(), "small");
+    drop(entered);
+    let seen: Vec<_> = case.finish().into_iter().map(|span| span.input).collect();
+    assert_eq!(seen[0]["_thing"], "hat");
+}
+
+#[observe(crate = crate, replay)]
+fn under_cfg(
+    #[cfg(test)] here: &str,
+    #[cfg(not(test))] elsewhere: &str,
+    #[cfg(not(test))] again: u8,
+) -> String {
+    here.to_string()
+}
+
+#[observe(crate = crate)]
+fn all_under_cfg(#[cfg(not(test))] elsewhere: &str) -> u8 {
+    1
+}
+
+#[test]
+fn arguments_under_a_cfg_are_captured_where_they_are() {
+    let memory = Arc::new(Memory::default());
+    let (_, case) = with(&memory, || (under_cfg("a"), all_under_cfg()));
+    let inputs: Vec<_> = case.finish().into_iter().map(|span| span.input).collect();
+    assert_eq!(json!(inputs), json!([{ "here": "a" }, {}]));
+}
+
+#[observe(crate = crate)]
+fn breaks(seen: bool) -> u8 {
+    if seen {
+        // As the runner's hook does.
+        current_case()
+            .unwrap()
+            .set_panic("no shelf\nand more".to_string());
+    }
+    panic!("no shelf")
+}
+
+#[test]
+fn the_span_of_a_panic_says_what_the_hook_saw_and_the_case_still_has_it() {
+    for (seen, error) in [(true, "panicked: no shelf"), (false, "panicked")] {
+        listen();
+        let case = CaseContext::new(0, None);
+        let entered = enter(case.clone());
+        assert!(catch_unwind(|| breaks(seen)).is_err());
+        drop(entered);
+        assert_eq!(case.take_panic().is_some(), seen);
+        assert_eq!(case.finish()[0].error.as_deref(), Some(error));
+    }
+}
+
+struct Small;
+struct Large;
+
+impl Small {
+    #[observe(crate = crate, replay)]
+    fn size_of(_thing: &str) -> String {
+        "small".to_string()
+    }
+}
+
+impl Large {
+    #[observe(crate = crate, replay)]
+    fn size_of(_thing: &str) -> String {
+        "large".to_string()
+    }
+}
+
+#[test]
+fn two_stages_of_one_name_in_a_module_fail_the_case() {
+    let memory = Arc::new(Memory::default());
+    let (caught, case) = with(&memory, || {
+        assert_eq!(Small::size_of("hat"), "small");
+        catch_unwind(|| Large::size_of("hat"))
+    });
+    assert!(caught.is_err());
+    let why = case.failure().unwrap();
+    let places = why.matches("tests.rs:").count();
+    assert!(
+        why.starts_with("two stages of the module `llmtest::observe::tests` are named `size_of`")
+            && places == 2
+            && why.contains("name = \"…\""),
+        "{why}"
+    );
+    // Without recordings there is nothing to mix up.
+    let case = CaseContext::new(0, None);
+    let _entered = enter(case.clone());
+    assert_eq!(Large::size_of("hat"), "large");
+    assert_eq!(case.failure(), None);
 }
 
 #[test]

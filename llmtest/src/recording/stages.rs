@@ -2,7 +2,7 @@
 
 use super::store::{BODY, file_name};
 use super::{FORMAT, Mode, Recordings, canonical, diff};
-use crate::observe::{StageAnswer, StageRequest, Stages};
+use crate::observe::{StageAnswer, StageRequest, Stages, texts};
 use llmtest_metrics::hash;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +12,9 @@ use serde_json::Value;
 struct Entry {
     key: String,
     stage: String,
+    /// What its type parameters stood for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    types: Vec<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     trial: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -40,13 +43,17 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-fn key(request: &StageRequest) -> String {
+/// Of a call that depends on this, as it may be written. A body is no part of it: an edited one replaces its entry.
+fn key(request: &StageRequest, depends_on: &Value) -> String {
     let mut key = hash::Hasher::new();
     key.part(FORMAT);
     key.part(request.name.as_bytes());
     key.part(&request.digest.to_le_bytes());
     key.part(&request.trial.to_le_bytes());
     key.part(&request.call.to_le_bytes());
+    if !depends_on.is_null() {
+        key.part(depends_on.to_string().as_bytes());
+    }
     key.hex64()
 }
 
@@ -71,12 +78,10 @@ enum Why {
 
 impl Recordings {
     fn outcome(&self, request: &StageRequest) -> Result<Value, Why> {
-        let (file, key) = (file_name("stages", &request.name), key(request));
-        let line = self
-            .store
-            .get(&file, &key)
-            .map_err(Why::Broken)?
-            .ok_or(Why::Nothing)?;
+        let (file, key) = (file_name("stages", &request.name), self.key(request));
+        let Some(line) = self.store.get(&file, &key).map_err(Why::Broken)? else {
+            return Err(self.other_key(&file, request).unwrap_or(Why::Nothing));
+        };
         let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
             Why::Broken(self.store.broken(&file, line.number, &line.text, &error))
         })?;
@@ -84,14 +89,38 @@ impl Recordings {
         if entry.body != body(request) {
             return Err(Why::Body(place, entry.body));
         }
-        if entry.depends_on != self.depends_on(request) {
-            return Err(Why::Key(place, entry.depends_on));
-        }
         Ok(entry.outcome)
     }
 
-    fn depends_on(&self, request: &StageRequest) -> Value {
-        self.redactor.scrub_value(canonical(request.key.clone()))
+    fn key(&self, request: &StageRequest) -> String {
+        key(request, &self.depends_on(request.key.clone()))
+    }
+
+    /// The same call as it was with another `key`, if that is recorded: of this trial and turn if it can be.
+    fn other_key(&self, file: &str, request: &StageRequest) -> Option<Why> {
+        let arguments = self.arguments(request);
+        let depends_on = self.depends_on(request.key.clone());
+        self.entries(file)
+            .into_iter()
+            .filter(|(_, entry)| {
+                (&entry.arguments, &entry.types) == (&arguments, &request.types)
+                    && entry.depends_on != depends_on
+            })
+            .min_by_key(|(_, entry)| (entry.trial, entry.call) != (request.trial, request.call))
+            .map(|(line, entry)| Why::Key(self.store.place(file, line), entry.depends_on))
+    }
+
+    /// As they are written.
+    fn arguments(&self, request: &StageRequest) -> Value {
+        self.redactor
+            .scrub_value(canonical(request.arguments.clone()))
+    }
+
+    fn entries(&self, file: &str) -> Vec<(usize, Entry)> {
+        let lines = self.store.all(file).into_iter();
+        lines
+            .filter_map(|line| Some((line.number, serde_json::from_str(&line.text).ok()?)))
+            .collect()
     }
 
     fn miss(&self, request: &StageRequest, why: Why) -> String {
@@ -115,7 +144,8 @@ impl Recordings {
                 format!("the body of {stage} changed since it was recorded ({place}){changes}")
             }
             Why::Key(place, recorded) => {
-                let changes = diff::changes(&pretty(&recorded), &pretty(&self.depends_on(request)));
+                let now = self.depends_on(request.key.clone());
+                let changes = diff::changes(&pretty(&recorded), &pretty(&now));
                 format!(
                     "the `key` of the stage {stage} changed since it was recorded ({place}):\n{changes}"
                 )
@@ -150,14 +180,19 @@ impl Recordings {
 
     /// What changed against the nearest call that is recorded.
     fn against(&self, file: &str, request: &StageRequest) -> String {
-        let entries = self.store.all(file).into_iter().filter_map(|line| {
-            Some((line.number, serde_json::from_str::<Entry>(&line.text).ok()?))
-        });
-        let wanted = self
-            .redactor
-            .scrub_value(canonical(request.arguments.clone()));
+        let entries = self.entries(file);
+        let wanted = self.arguments(request);
         let same_turn = |entry: &Entry| (entry.trial, entry.call) == (request.trial, request.call);
-        let entries: Vec<_> = entries.collect();
+        if let Some((line, entry)) = entries
+            .iter()
+            .find(|(_, entry)| entry.arguments == wanted && entry.types != request.types)
+        {
+            let place = self.store.place(file, *line);
+            return format!(
+                "{place}: the same arguments, for the types {:?} and not {:?}\n",
+                entry.types, request.types
+            );
+        }
         if let Some((line, entry)) = entries
             .iter()
             .find(|(_, entry)| entry.arguments == wanted && !same_turn(entry))
@@ -188,6 +223,25 @@ impl Recordings {
     }
 }
 
+/// Texts of redacted arguments that are shorter are found by chance.
+const SECRET: usize = 4;
+
+/// Whether a redacted argument is in what a call gave.
+fn holds_redacted(request: &StageRequest, outcome: &Value) -> bool {
+    let secrets: Vec<_> = request
+        .redacted
+        .iter()
+        .filter(|text| text.chars().count() >= SECRET)
+        .collect();
+    let mut given = Vec::new();
+    if !secrets.is_empty() {
+        texts(outcome, &mut given);
+    }
+    given
+        .iter()
+        .any(|text| secrets.iter().any(|secret| text.contains(&***secret)))
+}
+
 fn which(request: &StageRequest) -> String {
     match (request.trial, request.call) {
         (0, 0) => String::new(),
@@ -209,13 +263,17 @@ fn pretty(value: &Value) -> String {
 }
 
 impl Stages for Recordings {
+    fn depends_on(&self, key: Value) -> Value {
+        self.redactor.scrub_value(canonical(key))
+    }
+
     fn look_up(&self, request: &StageRequest) -> StageAnswer {
         let known = match self.mode {
             Mode::Live => return StageAnswer::Run,
             Mode::Record
                 if !self
                     .store
-                    .is_own(&file_name("stages", &request.name), &key(request)) =>
+                    .is_own(&file_name("stages", &request.name), &self.key(request)) =>
             {
                 return StageAnswer::RunAndRecord;
             }
@@ -243,17 +301,23 @@ impl Stages for Recordings {
                 request.name
             ));
         }
-        let key = key(request);
+        if holds_redacted(request, &scrubbed) {
+            return Err(format!(
+                "what stage `{}` gave holds the text of an argument that is redacted, so it is not recorded\n\
+                 hint: leave it out of what the function returns, fails with and records, or remove `replay` from it",
+                request.name
+            ));
+        }
+        let key = self.key(request);
         let entry = Entry {
             key: key.clone(),
             stage: request.name.clone(),
+            types: request.types.clone(),
             trial: request.trial,
             call: request.call,
             body: body(request),
-            depends_on: self.depends_on(request),
-            arguments: self
-                .redactor
-                .scrub_value(canonical(request.arguments.clone())),
+            depends_on: self.depends_on(request.key.clone()),
+            arguments: self.arguments(request),
             outcome: scrubbed,
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;

@@ -370,7 +370,9 @@ fn call(question: &str) -> StageRequest {
         name: "answer".to_string(),
         arguments: json!({ "question": question }),
         digest,
+        types: Vec::new(),
         body_hash: 1,
+        redacted: Vec::new(),
         source: "",
         key: json!({ "model": "small" }),
         trial: 0,
@@ -428,6 +430,89 @@ fn a_body_is_kept_once_without_secrets_and_forgotten_with_its_last_result() {
         auto.finish().unwrap();
         assert_eq!(bodies(), left);
     }
+}
+
+#[test]
+fn results_of_other_keys_stand_beside_each_other_and_hold_no_secret() {
+    let folder = Folder::new("keys");
+    let with = |model: &str, body_hash| StageRequest {
+        key: json!({ "model": model, "header": "Bearer sk-secret-0123456789" }),
+        body_hash,
+        ..call("When?")
+    };
+    let auto = folder.open("auto", "");
+    for model in ["small", "large"] {
+        auto.store(&with(model, 1), &json!({ "ok": model }))
+            .unwrap();
+    }
+    auto.finish().unwrap();
+    let replay = folder.open("replay", "");
+    for model in ["small", "large"] {
+        let ok = format!(r#"{{"ok":"{model}"}}"#);
+        assert_eq!(looked_up(&replay, &with(model, 1)), ok);
+        let error = looked_up(&replay, &with(model, 2));
+        assert!(error.starts_with("the body of `answer`"), "{error}");
+    }
+    // Another secret is the same `key`: it is neither written nor hashed.
+    let rotated = StageRequest {
+        key: json!({ "model": "small", "header": "Bearer sk-secret-9876543210" }),
+        ..call("When?")
+    };
+    assert_eq!(looked_up(&replay, &rotated), r#"{"ok":"small"}"#);
+    assert_eq!(
+        Stages::depends_on(&replay, rotated.key),
+        json!({ "header": "Bearer [redacted]", "model": "small" })
+    );
+    let error = looked_up(&replay, &with("other", 1));
+    assert!(
+        error.contains("the `key` of the stage `answer` (src/lib.rs:7) changed")
+            && error.contains("  +   \"model\": \"other\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_holds_a_redacted_argument_is_not_recorded() {
+    let folder = Folder::new("redacted");
+    let auto = folder.open("auto", "");
+    let with = |text: &str| StageRequest {
+        redacted: vec![text.to_string()],
+        ..call("When?")
+    };
+    for outcome in [
+        json!({ "ok": { "text": ["for hunter2 only"] } }),
+        json!({ "error": null, "message": "no such user: hunter2" }),
+        json!({ "ok": 1, "said": { "metadata": { "user": "hunter2" } } }),
+    ] {
+        let error = auto.store(&with("hunter2"), &outcome).unwrap_err();
+        assert!(
+            error.starts_with(
+                "what stage `answer` gave holds the text of an argument that is redacted"
+            ) && error.contains("\nhint: leave it out")
+                && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+    let chance = json!({ "ok": "a cat" });
+    auto.store(&with("cat"), &chance).unwrap();
+    auto.store(&with("hunter2"), &chance).unwrap();
+}
+
+#[test]
+fn results_of_other_types_are_named_when_one_is_missing() {
+    let folder = Folder::new("types");
+    let auto = folder.open("auto", "");
+    let with = |ty: &str, digest| StageRequest {
+        types: vec![ty.to_string()],
+        digest,
+        ..call("When?")
+    };
+    auto.store(&with("app::A", 1), &json!({ "ok": 1 })).unwrap();
+    let error = looked_up(&folder.open("replay", ""), &with("app::B", 2));
+    assert!(
+        error.contains("the same arguments, for the types [\"app::A\"] and not [\"app::B\"]"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::report::clean;
 use std::fmt::Write;
 
 /// The one-liners, for the end of the run.
-const HINT: &str = "hint: take the case along: `llmtest::spawn(…)` for `tokio::spawn(…)`, `llmtest::spawn_blocking(…)` for blocking tasks, \
+const HINT: &str = "hint: take the case along: `tokio::spawn(llmtest::carry(…))` for tasks (in tests also `llmtest::spawn(…)`, `llmtest::spawn_blocking(…)`), \
      `thread::spawn(llmtest::carry_fn(…))` for threads, `let case = llmtest::observe::handle();` and `case.run(|| …)` for pools such as rayon";
 
 /// Each function with its place and how often it was called; empty when there is none.

@@ -239,7 +239,8 @@ fn span_attributes(at: usize, span: &Span) -> Attributes {
     }
     if let Some(error) = &span.error {
         let kind = match error.as_str() {
-            known @ ("panicked" | "cancelled") => known,
+            "cancelled" => "cancelled",
+            panicked if panicked == "panicked" || panicked.starts_with("panicked: ") => "panicked",
             _ => "_OTHER",
         };
         all.text(names::ERROR_TYPE, kind);

@@ -232,9 +232,12 @@ where
             }
             foreign.place.clone()
         };
-        let before = Place::swap(Some(place.clone()));
         let id = id.into_u64();
-        ENTERED.with_borrow_mut(|entered| entered.push(Entered { id, place, before }));
+        // Of a thread that is being torn down nothing is known any more.
+        let _ = ENTERED.try_with(|entered| {
+            let before = Place::swap(Some(place.clone()));
+            entered.borrow_mut().push(Entered { id, place, before });
+        });
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {

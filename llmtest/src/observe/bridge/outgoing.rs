@@ -214,7 +214,10 @@ impl Outgoing {
     fn inside<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
         let _left = Left {
             outgoing: self,
-            before: CURRENT.replace(Some(self.clone())),
+            before: CURRENT
+                .try_with(|current| current.replace(Some(self.clone())))
+                .ok()
+                .flatten(),
             was_panicking: panicking(),
         };
         let _entered = self.span.enter();
@@ -276,7 +279,9 @@ pub(crate) fn usage(prompt: u64, completion: u64) {
 
 /// Whether this thread is in a call that somebody is told of.
 pub(crate) fn is_telling() -> bool {
-    CURRENT.with_borrow(Option::is_some)
+    CURRENT
+        .try_with(|current| current.borrow().is_some())
+        .unwrap_or(false)
 }
 
 /// Names the model of the innermost span.
@@ -296,7 +301,7 @@ pub(crate) fn cost(usd: f64) {
 }
 
 fn here(tell: impl FnOnce(&Outgoing)) {
-    if let Some(outgoing) = CURRENT.with_borrow(Clone::clone) {
+    if let Ok(Some(outgoing)) = CURRENT.try_with(|current| current.borrow().clone()) {
         tell(&outgoing);
     }
 }
