@@ -63,14 +63,18 @@ fn flatten_below(value: &mut Value, left: usize) -> bool {
             *value = value.to_string().into();
             true
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |any, item| flatten_below(item, left - 1) || any),
-        Value::Object(members) => members
-            .values_mut()
-            .fold(false, |any, item| flatten_below(item, left - 1) || any),
+        Value::Array(items) => flatten_all(items.iter_mut(), left - 1),
+        Value::Object(members) => flatten_all(members.values_mut(), left - 1),
         _ => false,
     }
+}
+
+fn flatten_all<'a>(values: impl Iterator<Item = &'a mut Value>, left: usize) -> bool {
+    let mut any = false;
+    for value in values {
+        any |= flatten_below(value, left);
+    }
+    any
 }
 
 /// Cuts a value of more than `limit` bytes to about as many: long texts first, then long lists. Returns the size before
