@@ -476,3 +476,16 @@ fn what_failed_is_no_reference() {
     assert_eq!(failed.expected.as_deref(), Some("the shoe shop"));
     assert!(failed.components.is_empty() && failed.expected_tools.is_empty());
 }
+
+#[test]
+fn a_line_that_was_cut_off_takes_no_other_with_it() {
+    let trace = r#"{"id": "t1", "name": "a", "observations": []}"#;
+    let traces = import::langfuse(&format!("{trace}\n{}\n{trace}\n", &trace[..20])).expect("two");
+    assert_eq!(traces.len(), 2);
+    let said = traces[0]
+        .problems
+        .iter()
+        .any(|problem| problem.starts_with("line 2 is left out"));
+    assert!(said, "{:?}", traces[0].problems);
+    assert!(import::langfuse("no JSON at all").is_err());
+}

@@ -98,10 +98,12 @@ pub struct Lift {
 
 /// What one stage cost, by rerunning failed cases with references in place of results.
 ///
-/// For a failed case, v(S) is 1 when its end is ok with the references of the stages S in place of their results, else 0;
-/// v of nothing is the case simply run again. The stage's part is what it adds to v, averaged over the orders of stages in
-/// which no stage comes before one that ended before it began: the Shapley value over the orders that the run allows. In
-/// a chain of stages there is one such order, so the part is 1 for the first stage up to which everything must be right
+/// For a failed case, v(S) is 1 when its end is ok with the references of the stages S in place of their results, else 0,
+/// in one run: of a program that is random, one draw. v of nothing is the case simply run again; since the cases were
+/// chosen for having failed, failures that come and go pass there, and the shares sum to what all references heal less
+/// that. The stage's part is what it adds to v, averaged over the orders of stages that the run allows: the Shapley value
+/// over them. Stages whose calls overlapped in time, none within the other, may stand in either order; all others stand in
+/// the order of their first ends. In a chain of stages there is one such order, so the part is 1 for the first stage up to which everything must be right
 /// for the end to be. (All orders would pay every stage after a broken one as much as the broken one, since its reference
 /// heals what it inherited.) Of more than four stages the order of their first ends is the only one.
 ///
@@ -139,7 +141,7 @@ pub struct CausalTotals {
     pub errored: usize,
     /// Failed trials without a reference of any stage that was called.
     pub without_reference: usize,
-    /// Failed trials beyond the limit `max` of `[blame]`.
+    /// Failed trials beyond the limit `max` of `[blame]`, which each process has for itself.
     pub left_out: usize,
     /// The first reason why a rerun was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! The table of blame: one line a stage, the one that cost most first.
 
 use super::terminal::Style;
-use super::text::clean;
+use super::text::{clean, clean_name};
 use crate::blame::{Blame, Estimate, StageBlame};
 use std::fmt::Write;
 
@@ -69,7 +69,9 @@ pub(super) fn blame_table(blame: &Blame, style: Style) -> String {
         );
         if !blame.unmeasured.is_empty() {
             let names = blame.unmeasured.iter().take(SHOWN);
-            let names: Vec<_> = names.map(|name| format!("`{}`", clean(name))).collect();
+            let names: Vec<_> = names
+                .map(|name| format!("`{}`", clean_name(name)))
+                .collect();
             let _ = write!(out, "; without a metric: {}", names.join(", "));
         }
         out.push('\n');
@@ -95,7 +97,7 @@ fn cells(stage: &StageBlame, causal: bool) -> Vec<String> {
         )
     });
     let mut cells = vec![
-        clean(&stage.stage),
+        clean_name(&stage.stage),
         stage
             .pass_rate
             .map_or_else(none, |rate| format!("{:.0}%", 100.0 * rate)),

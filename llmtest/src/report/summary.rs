@@ -3,7 +3,7 @@
 use super::blame::blame_table;
 use super::record::{GroupRecord, Outcome, TestRecord};
 use super::terminal::Style;
-use super::text::clean;
+use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
 use llmtest_metrics::Usage;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ pub(crate) fn summary(
     let width = tally
         .lines
         .keys()
-        .map(|(_, title)| clean(title).chars().count())
+        .map(|(_, title)| clean_name(title).chars().count())
         .max()
         .unwrap_or_default()
         .max(6);
@@ -130,7 +130,7 @@ pub(crate) fn summary(
             (0, _) => Outcome::Failed,
             _ => Outcome::Errored,
         };
-        let title = clean(title);
+        let title = clean_name(title);
         let pad = width - title.chars().count();
         let _ = writeln!(
             out,
@@ -149,7 +149,7 @@ pub(crate) fn summary(
             out,
             "{} {}: {passed} of {all} rows passed, at least {:.0}% must",
             style.outcome(group.outcome, group.outcome.as_str()),
-            clean(&group.test),
+            clean_name(&group.test),
             group.pass_rate * 100.0
         );
     }

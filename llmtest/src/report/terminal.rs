@@ -1,7 +1,7 @@
 //! The block that explains one test: scores, bars, reasons, and what the failing parts said.
 
 use super::record::{GroupRecord, MeasurementRecord, Outcome, TestRecord, TrialRecord};
-use super::text::{clean, indented, quoted};
+use super::text::{clean, clean_name, indented, quoted};
 use super::tree::tree_lines;
 use serde_json::Value;
 use std::fmt::Write;
@@ -59,7 +59,7 @@ pub(super) fn mark(outcome: Outcome) -> &'static str {
 /// The block of one case.
 pub(crate) fn test_block(record: &TestRecord, style: Style) -> String {
     let mut out = String::new();
-    let name = clean(&record.name());
+    let name = clean_name(&record.name());
     let place = format!("{}:{}", record.file, record.line);
     let gap = 70usize
         .saturating_sub(name.chars().count() + place.chars().count())
@@ -113,7 +113,7 @@ fn trial_lines(out: &mut String, trial: &TrialRecord, style: Style) {
         .measurements
         .iter()
         .filter(told)
-        .map(|m| clean(&m.title()).chars().count())
+        .map(|m| clean_name(&m.title()).chars().count())
         .max()
         .unwrap_or_default();
     for measurement in trial.measurements.iter().filter(told) {
@@ -173,7 +173,7 @@ fn measurement_lines(
         (None, Outcome::Skipped) => "skip".to_string(),
         (None, _) => "error".to_string(),
     };
-    let title = clean(&m.title());
+    let title = clean_name(&m.title());
     let pad = width.saturating_sub(title.chars().count());
     let _ = write!(
         out,
@@ -188,7 +188,7 @@ fn measurement_lines(
                 out,
                 "  {} {}",
                 trimmed(quantity.value),
-                clean(&quantity.unit)
+                clean_name(&quantity.unit)
             );
         }
         if m.report_only {
@@ -215,7 +215,7 @@ fn measurement_lines(
             let _ = writeln!(
                 out,
                 "      {} {} → {}",
-                style.dim(&format!("{:<8}", clean(&span.name))),
+                style.dim(&format!("{:<8}", clean_name(&span.name))),
                 quoted(&span.input_text(), SHOWN),
                 quoted(&span.output_text(), SHOWN)
             );
@@ -335,7 +335,7 @@ fn spread_lines(out: &mut String, trials: &[TrialRecord], style: Style) {
             out,
             "    {} {}  {shown}  {bar}",
             style.outcome(worst, mark(worst)),
-            clean(&title)
+            clean_name(&title)
         );
     }
 }
@@ -372,7 +372,7 @@ pub(crate) fn group_block(group: &GroupRecord, rows: &[TestRecord], style: Style
     let _ = write!(
         out,
         "  {} {}: {count} rows",
-        style.bold(&clean(&group.test)),
+        style.bold(&clean_name(&group.test)),
         style.dim(&format!("{}:{}", group.file, group.line))
     );
     if count > 0 {

@@ -3,7 +3,7 @@
 /// Characters that could move the cursor, change colours, reorder or hide text.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The text with every unsafe character but line breaks and tabs written as an escape.
@@ -20,6 +20,11 @@ pub(crate) fn clean(text: &str) -> String {
         }
     }
     safe
+}
+
+/// A name on one line: what is unsafe, line breaks and tabs too, is written as an escape.
+pub(super) fn clean_name(text: &str) -> String {
+    clean(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// The text in quotes on one line, at most `most` characters of it.
@@ -47,6 +52,8 @@ mod tests {
     fn escape_codes_are_shown_and_not_obeyed() {
         assert_eq!(clean("a\u{1b}[2Jb\r\u{9b}c"), "a\\u{1b}[2Jb\\u{d}\\u{9b}c");
         assert_eq!(clean("right\u{202e}left"), "right\\u{202e}left");
+        assert_eq!(clean("\u{61c}\u{fff9}"), "\\u{61c}\\u{fff9}");
+        assert_eq!(clean_name("try\nit\t\u{1b}"), "try\\nit\\t\\u{1b}");
         assert_eq!(clean("two\nlines\tünïcode 🦀"), "two\nlines\tünïcode 🦀");
     }
 

@@ -52,13 +52,17 @@ pub(super) fn plan(expectation: &Expectation, case: &Arc<TestCase>, trace: &Trac
     };
     let chosen = match spans.select(trace) {
         Ok(chosen) => chosen,
-        Err(_) if spans.is_optional() => {
-            let skip = NotApplicable::because(format!("there was no span {spans}"));
-            return alone(Err(skip.into()), Some(spans.component(None)));
-        }
         Err(error) => {
             let name = spans.component(None);
-            return alone(Err(seen_elsewhere(&name, error)), Some(name));
+            // A call that lost its case was made: that it is missing here says nothing.
+            let error = match seen_elsewhere(&name) {
+                Some(lost) => format!("{error}\n{lost}").into(),
+                None if spans.is_optional() => {
+                    NotApplicable::because(format!("there was no span {spans}")).into()
+                }
+                None => error,
+            };
+            return alone(Err(error), Some(name));
         }
     };
     let planned = chosen.into_iter().map(|(index, span)| Planned {
@@ -74,14 +78,11 @@ pub(super) fn plan(expectation: &Expectation, case: &Arc<TestCase>, trace: &Trac
 }
 
 /// Says when a span that is missing was seen outside of all cases.
-fn seen_elsewhere(component: &str, error: BoxError) -> BoxError {
+fn seen_elsewhere(component: &str) -> Option<String> {
     // `answer/search (last)`: the name alone.
     let path = component.split(" (").next().unwrap_or(component);
     let name = path.rsplit('/').next().unwrap_or(path);
-    match lost::of_name(&observe::lost_calls(), name) {
-        Some(lost) => format!("{error}\n{lost}").into(),
-        None => error,
-    }
+    lost::of_name(&observe::lost_calls(), name)
 }
 
 /// A call that failed has no result to be measured. That is no score, as a body that fails is none: Errored, unless the

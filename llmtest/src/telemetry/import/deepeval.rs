@@ -4,7 +4,7 @@ use super::attributes::{number, whole};
 use super::summary::{Whole, summarise};
 use super::time::nanoseconds;
 use super::tree::{Flat, assemble};
-use super::{ImportError, ImportedTrace, documents, first, first_text, python};
+use super::{ImportError, ImportedTrace, first, first_text, python, read_with};
 use llmtest_metrics::{Passage, Span, SpanKind, ToolCall, Usage};
 use serde_json::{Map, Value};
 
@@ -50,7 +50,7 @@ const FIELDS: [&str; 13] = [
 ///
 /// When the text is not JSON, or an entry has none of the lists of spans.
 pub fn deepeval(text: &str) -> Result<Vec<ImportedTrace>, ImportError> {
-    documents(text)?.iter().map(trace).collect()
+    read_with(text, |documents| documents.iter().map(trace).collect())
 }
 
 fn trace(document: &Value) -> Result<ImportedTrace, ImportError> {

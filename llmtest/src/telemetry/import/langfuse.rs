@@ -4,7 +4,7 @@ use super::attributes::{self, Attributes, number, whole};
 use super::summary::{Whole, summarise};
 use super::time::nanoseconds;
 use super::tree::{Flat, assemble};
-use super::{ImportError, ImportedTrace, documents, first, first_text, python};
+use super::{ImportError, ImportedTrace, first, first_text, python, read_with};
 use llmtest_metrics::{Span, SpanKind, Usage};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -24,9 +24,13 @@ use std::collections::BTreeMap;
 ///
 /// When the text is not JSON, or holds no observations.
 pub fn langfuse(text: &str) -> Result<Vec<ImportedTrace>, ImportError> {
+    read_with(text, read)
+}
+
+fn read(documents: Vec<Value>) -> Result<Vec<ImportedTrace>, ImportError> {
     let mut traces = Vec::new();
     let mut loose: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for document in documents(text)? {
+    for document in documents {
         let items = match document.get("data") {
             Some(Value::Array(items)) => items.clone(),
             _ => vec![document],

@@ -176,29 +176,45 @@ impl fmt::Display for ImportError {
 
 impl std::error::Error for ImportError {}
 
-/// The documents of a text: one of JSON, a list of them, or one per line.
-fn documents(text: &str) -> Result<Vec<Value>, ImportError> {
+/// The documents of a text: one of JSON, a list of them, or one per line, and what is wrong with lines that are none.
+fn documents(text: &str) -> Result<(Vec<Value>, Vec<String>), ImportError> {
     let text = text.trim_start_matches('\u{feff}');
     let whole = match serde_json::from_str(text) {
-        Ok(Value::Array(items)) => return Ok(items),
-        Ok(one) => return Ok(vec![one]),
+        Ok(Value::Array(items)) => return Ok((items, Vec::new())),
+        Ok(one) => return Ok((vec![one], Vec::new())),
         Err(error) => error,
     };
     let lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty());
-    let mut all = Vec::new();
+    let (mut all, mut broken) = (Vec::new(), Vec::new());
     for (number, line) in lines {
-        let read = serde_json::from_str(line).map_err(|error| {
-            if number == 1 {
-                ImportError::new(format!("the text is neither JSON nor JSON Lines: {whole}"))
-            } else {
-                ImportError::new(format!("line {number} is not JSON: {error}"))
-            }
-        });
-        all.push(read?);
+        match serde_json::from_str(line) {
+            Ok(document) => all.push(document),
+            // One that was cut off when its process was killed takes no other with it.
+            Err(error) => broken.push(format!(
+                "line {number} is left out, it is not JSON: {error}"
+            )),
+        }
     }
-    Ok(all)
+    if all.is_empty() {
+        let why = format!("the text is neither JSON nor JSON Lines: {whole}");
+        return Err(ImportError::new(why));
+    }
+    Ok((all, broken))
+}
+
+/// Reads the documents of a text; the first trace says which lines were left out.
+fn read_with(
+    text: &str,
+    read: impl FnOnce(Vec<Value>) -> Result<Vec<ImportedTrace>, ImportError>,
+) -> Result<Vec<ImportedTrace>, ImportError> {
+    let (documents, broken) = documents(text)?;
+    let mut traces = read(documents)?;
+    if let Some(first) = traces.first_mut() {
+        first.problems.extend(broken);
+    }
+    Ok(traces)
 }
 
 /// The first of these keys that holds something.

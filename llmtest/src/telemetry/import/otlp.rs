@@ -3,7 +3,7 @@
 use super::attributes::{self, Attributes};
 use super::summary::{Whole, summarise};
 use super::tree::{Flat, assemble};
-use super::{ImportError, ImportedTrace, documents, first, first_text};
+use super::{ImportError, ImportedTrace, first, first_text, read_with};
 use crate::telemetry::names::{self, gen_ai, own};
 use llmtest_metrics::{Passage, Span, SpanKind, Usage};
 use serde_json::{Map, Value};
@@ -35,9 +35,13 @@ use std::collections::BTreeMap;
 ///
 /// When the text is not JSON, or an entry has no `resourceSpans`.
 pub fn otlp_json(text: &str) -> Result<Vec<ImportedTrace>, ImportError> {
+    read_with(text, read)
+}
+
+fn read(documents: Vec<Value>) -> Result<Vec<ImportedTrace>, ImportError> {
     let mut traces: BTreeMap<String, Gathered> = BTreeMap::new();
     let mut order = Vec::new();
-    for document in documents(text)? {
+    for document in documents {
         let resources = match first(&document, &["resourceSpans", "resource_spans"]) {
             Some(Value::Array(resources)) => resources.clone(),
             None if first(&document, SCOPES).is_some() => vec![document],
