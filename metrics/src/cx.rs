@@ -282,7 +282,19 @@ pub struct AskLog {
     /// The version of every prompt used, by purpose.
     pub prompts: BTreeMap<String, String>,
     /// Every prompt with its reply, in order.
-    pub exchanges: Vec<(Prompt, String)>,
+    pub exchanges: Vec<Exchange>,
+}
+
+/// One call of a judge.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The judge's model, as [`AnyJudge::model`] gives it.
+    pub judge: String,
+    /// What was asked.
+    pub prompt: Prompt,
+    /// What it answered.
+    pub reply: Reply,
 }
 
 impl Asker {
@@ -405,7 +417,11 @@ impl Asker {
         let mut log = self.log();
         log.replayed += u32::from(reply.replayed);
         log.usage += reply.usage.unwrap_or_default();
-        log.exchanges.push((prompt.clone(), reply.text.clone()));
+        log.exchanges.push(Exchange {
+            judge: judge.model().to_string(),
+            prompt: prompt.clone(),
+            reply: reply.clone(),
+        });
         Ok(reply)
     }
 

@@ -178,6 +178,12 @@ pub struct Reply {
     /// Tokens read and written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What the call cost in US dollars, where the provider says so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// What the provider calls the model that answered, such as the dated version behind an alias.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What the report should say about the way the reply was obtained, such as a refused schema.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -46,7 +46,7 @@ pub use case::{
     Turn,
 };
 pub use check::{Check, Expectation, IntoChecks};
-pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Memo};
+pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Exchange, Memo};
 pub use embed::{AnyEmbedder, Embedder, FakeEmbedder};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;

@@ -88,6 +88,7 @@ fn what_is_said_within_a_stage_comes_back_with_its_result() {
     let usage = Usage {
         prompt_tokens: 101,
         completion_tokens: 12,
+        ..Usage::default()
     };
     assert_eq!((now.usage, now.cost), (Some(usage), Some(0.002)));
     assert_eq!(quantities(&replayed)[1], quantities(&live)[1]);

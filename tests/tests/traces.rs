@@ -155,6 +155,7 @@ fn span() -> impl Strategy<Value = Span> {
         span.usage = usage.map(|(prompt_tokens, completion_tokens)| Usage {
             prompt_tokens,
             completion_tokens,
+            ..Usage::default()
         });
         span.cost = cost.map(|millionths| f64::from(millionths) / 1e6);
         span.time_to_first = cost.map(|millionths| f64::from(millionths) / 1e3);

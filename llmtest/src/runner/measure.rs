@@ -271,7 +271,7 @@ impl About {
             record.exchanges = log
                 .exchanges
                 .iter()
-                .map(|(prompt, reply)| (prompt.text(), reply.clone()))
+                .map(|exchange| (exchange.prompt.text(), exchange.reply.text.clone()))
                 .collect();
         }
         match score {
@@ -450,6 +450,7 @@ pub(super) fn trace(spans: Vec<observe::RawSpan>) -> Trace {
             |(prompt_tokens, completion_tokens)| llmtest_metrics::Usage {
                 prompt_tokens,
                 completion_tokens,
+                ..llmtest_metrics::Usage::default()
             },
         );
         span.model = raw.model;

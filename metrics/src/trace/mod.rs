@@ -83,10 +83,27 @@ impl fmt::Display for SpanKind {
 /// Tokens of one or several model calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens read.
+    /// Tokens read, those from a cache and to a cache among them.
     pub prompt_tokens: u64,
-    /// Tokens written.
+    /// Tokens written, those of thoughts among them.
     pub completion_tokens: u64,
+    /// Tokens of the prompt that the provider read from its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Tokens of the prompt that the provider wrote to its cache, where that has a price of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+    /// Tokens that the model spent on thoughts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {
@@ -98,10 +115,12 @@ impl Usage {
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
-        self.completion_tokens = self
-            .completion_tokens
-            .saturating_add(other.completion_tokens);
+        let add = |own: &mut u64, other: u64| *own = own.saturating_add(other);
+        add(&mut self.prompt_tokens, other.prompt_tokens);
+        add(&mut self.completion_tokens, other.completion_tokens);
+        add(&mut self.cached_tokens, other.cached_tokens);
+        add(&mut self.cache_write_tokens, other.cache_write_tokens);
+        add(&mut self.reasoning_tokens, other.reasoning_tokens);
     }
 }
 
@@ -285,6 +304,7 @@ mod tests {
         let mut usage = Usage {
             prompt_tokens: u64::MAX,
             completion_tokens: 7,
+            ..Usage::default()
         };
         assert_eq!(usage.total(), u64::MAX);
         usage += usage;

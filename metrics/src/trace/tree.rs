@@ -337,6 +337,7 @@ mod tests {
         llm.usage = Some(Usage {
             prompt_tokens: 500,
             completion_tokens: 12,
+            ..Usage::default()
         });
         llm.error = Some("the model\nrefused".to_string());
         let trace = Trace { spans: vec![llm] };

@@ -91,6 +91,9 @@ impl Count {
             prompt_tokens: number(self.input) + apart(self.cached_apart, cache),
             completion_tokens: number(self.output)
                 + apart(self.reasoning_apart, number(self.reasoning)),
+            cached_tokens: number(self.cached),
+            cache_write_tokens: number(self.cache_write),
+            reasoning_tokens: number(self.reasoning),
         }
     }
 }

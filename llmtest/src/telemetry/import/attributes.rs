@@ -86,6 +86,7 @@ pub(super) fn apply(span: &mut Span, attributes: &Attributes, problems: &mut Vec
         span.usage = (read.is_some() || written.is_some()).then(|| Usage {
             prompt_tokens: whole(read.unwrap_or(0.0)),
             completion_tokens: whole(written.unwrap_or(0.0)),
+            ..Usage::default()
         });
     }
     if span.cost.is_none() {

@@ -173,6 +173,7 @@ fn one(item: &Value, list: &str, id: String, problems: &mut Vec<String>) -> Flat
     span.usage = (read.is_some() || written.is_some()).then(|| Usage {
         prompt_tokens: whole(read.unwrap_or(0.0)),
         completion_tokens: whole(written.unwrap_or(0.0)),
+        ..Usage::default()
     });
     if !matches!(first_text(item, &["status"]), None | Some("SUCCESS")) {
         span.error = Some(first_text(item, &["error"]).unwrap_or("failed").to_string());

@@ -215,6 +215,7 @@ fn usage(observation: &Value) -> Option<Usage> {
     (read.is_some() || written.is_some()).then(|| Usage {
         prompt_tokens: whole(read.unwrap_or(0.0)),
         completion_tokens: whole(written.unwrap_or(0.0)),
+        ..Usage::default()
     })
 }
 

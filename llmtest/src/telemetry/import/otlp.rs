@@ -227,6 +227,7 @@ fn ours(name: &str, kind: &str, attributes: &Attributes) -> Span {
         span.usage = Some(Usage {
             prompt_tokens,
             completion_tokens,
+            ..Usage::default()
         });
     }
     let rest = attributes

@@ -46,6 +46,7 @@ fn stated_usage(cx: &EvalCx<'_>, metric: &impl Metric) -> Result<Option<Usage>> 
     Ok((prompt.is_some() || completion.is_some()).then(|| Usage {
         prompt_tokens: tokens(prompt.unwrap_or_default()),
         completion_tokens: tokens(completion.unwrap_or_default()),
+        ..Usage::default()
     }))
 }
 
@@ -102,6 +103,7 @@ fn trace() -> crate::Trace {
         span.usage = usage.map(|(prompt_tokens, completion_tokens)| Usage {
             prompt_tokens,
             completion_tokens,
+            ..Usage::default()
         });
         span
     });
