@@ -162,14 +162,13 @@ impl Judge for Crowd {
 fn calls_in_flight_are_bounded_and_equal_requests_made_once() {
     let bench = Bench::new("crowd", &[("LLMTEST_MAX_IN_FLIGHT", "3")]);
     let (most, calls) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-    let judge = bench.judges.wrapped(
-        Crowd {
-            inside: AtomicU64::new(0),
-            most: most.clone(),
-            calls: calls.clone(),
-        }
-        .into(),
-    );
+    let gate = (bench.judges.gates).of_registered("crowd", &bench.judges.config);
+    let crowd = Crowd {
+        inside: AtomicU64::new(0),
+        most: most.clone(),
+        calls: calls.clone(),
+    };
+    let judge = bench.judges.wrapped(crowd.into(), gate);
     block_on(async {
         let tasks: Vec<_> = (0..40)
             .map(|n| {

@@ -90,7 +90,7 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
         let judges = known
             .zip(recordings.clone())
-            .map(|(config, recordings)| Judges::new(config, recordings));
+            .map(|(config, recordings)| Judges::new(config, recordings).sharing(shards.folder().join("limits")));
         let concurrency = harness
             .places
             .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))
@@ -298,6 +298,9 @@ impl Run {
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
+        }
+        for told in self.judges.iter().flat_map(Judges::refusals) {
+            let _ = writeln!(out, "note: {told}");
         }
         for why in self.sink.iter().flat_map(Sink::finish) {
             let _ = writeln!(out, "traces were not exported: {why}");
