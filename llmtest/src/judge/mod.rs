@@ -169,10 +169,14 @@ impl Judges {
         self.embedder.get_or_init(make).clone()
     }
 
-    /// The judge of an expectation. One that the test brings along is used as it is, without recording.
+    /// The judge of an expectation. One that the test brings along is neither recorded nor asked again.
     pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
         match choice {
-            JudgeChoice::This(judge) => Ok(judge.clone()),
+            JudgeChoice::This(judge) => {
+                let gate = self.gates.of_brought(judge.model(), &self.config);
+                let manners = Manners::of(&self.config).once();
+                Ok(Limited::new(judge.clone(), gate, manners).into())
+            }
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }

@@ -30,6 +30,11 @@ impl Manners {
             deadline: config.deadline,
         }
     }
+
+    /// Without repetitions.
+    pub(super) fn once(self) -> Self {
+        Self { retries: 0, ..self }
+    }
 }
 
 /// Asks the judge inside when there is a place, and repeats calls that failed with a [`JudgeError`] which says that it may

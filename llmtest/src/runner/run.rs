@@ -126,8 +126,8 @@ impl Run {
     /// The judge for an expectation.
     pub(crate) fn judge(&self, choice: Option<&JudgeChoice>) -> Result<AnyJudge, JudgeError> {
         match (choice, &self.judges, &self.config) {
-            (Some(JudgeChoice::This(judge)), ..) => Ok(judge.clone()),
             (Some(choice), Some(judges), _) => judges.choose(choice),
+            (Some(JudgeChoice::This(judge)), None, _) => Ok(judge.clone()),
             (None, Some(judges), _) => judges.standard(),
             (_, None, Err(error)) => {
                 Err(JudgeError::new(JudgeErrorKind::Config, error.to_string()))

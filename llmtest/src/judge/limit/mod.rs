@@ -60,35 +60,58 @@ impl Gates {
 
     /// The gate of this server and model, however they were named.
     pub(super) fn of_server(&self, config: &JudgeConfig) -> Arc<Gate> {
-        let patient = is_local(config);
+        let most = if is_local(config) { PATIENT } else { MOST };
         let title = match config.role {
             Role::Judge => format!("the judge `{}`", config.model),
             Role::Embedder => format!("the embedder `{}`", config.model),
         };
-        self.gate(key(config), title, config, patient)
+        self.gate(key(config), title, config, rule(config, most), true)
     }
 
     /// The gate of a registered judge. It may be anything, so not more is asked of it than of a server on this machine.
     pub(super) fn of_registered(&self, name: &str, config: &JudgeConfig) -> Arc<Gate> {
         let title = format!("the judge `{name}`");
-        self.gate(format!("registered {name}"), title, config, true)
+        let (key, rule) = (format!("registered {name}"), rule(config, PATIENT));
+        self.gate(key, title, config, rule, true)
     }
 
-    fn gate(&self, key: String, title: String, config: &JudgeConfig, patient: bool) -> Arc<Gate> {
+    /// The gate of judges of this name that tests bring along. They are this process's own, and as a rule no servers: as
+    /// many calls as cases run at once, unless the configuration says how many.
+    pub(super) fn of_brought(&self, model: &str, config: &JudgeConfig) -> Arc<Gate> {
+        let rule = match config.max_in_flight {
+            MaxInFlight::Fixed(_) => rule(config, START),
+            _ => Rule {
+                max: START,
+                fixed: true,
+                ..rule(config, START)
+            },
+        };
+        let (key, title) = (format!("brought {model}"), format!("the judge `{model}`"));
+        self.gate(key, title, config, rule, false)
+    }
+
+    fn gate(
+        &self,
+        key: String,
+        title: String,
+        config: &JudgeConfig,
+        rule: Rule,
+        shared: bool,
+    ) -> Arc<Gate> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let settings = Settings {
                 title,
                 key: key.clone(),
-                rule: rule(config, patient),
+                rule,
                 rates: Rates {
                     requests: config.requests_per_minute.map(f64::from),
                     tokens: config.tokens_per_minute.map(f64::from),
                 },
                 lease: config.deadline,
             };
-            let gate = Gate::new(settings, self.folder.clone(), self.answered.clone());
-            Arc::new(gate)
+            let folder = self.folder.clone().filter(|_| shared);
+            Arc::new(Gate::new(settings, folder, self.answered.clone()))
         };
         gates.entry(key.clone()).or_insert_with(make).clone()
     }
@@ -123,11 +146,12 @@ fn refusals(gate: &Gate) -> Option<String> {
     })
 }
 
-fn rule(config: &JudgeConfig, patient: bool) -> Rule {
+/// The bounds of a server that gets so many calls at once at most where nothing else is configured.
+fn rule(config: &JudgeConfig, usual: u32) -> Rule {
     let (max, fixed) = match config.max_in_flight {
         MaxInFlight::Fixed(count) => (u32::try_from(count.get()).unwrap_or(u32::MAX), true),
-        MaxInFlight::Usual if patient => (PATIENT, false),
-        MaxInFlight::Usual | MaxInFlight::Adaptive => (MOST, false),
+        MaxInFlight::Usual => (usual, false),
+        MaxInFlight::Adaptive => (MOST, false),
     };
     Rule {
         start: START,
