@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const BOUND: Duration = Duration::from_secs(60);
 const REPLY: Duration = Duration::from_millis(20);
 
-/// The parts of the fixture, one process for each, in one run; whether all passed, and what they printed.
+/// The parts of the fixture, one process for each, in one run, which must all pass; what they printed.
 fn together(bench: &Bench, server: &MockServer, parts: usize, vars: &[(&str, &str)]) -> String {
     fixture("limited");
     let texts = std::thread::scope(|scope| {
@@ -51,6 +51,12 @@ fn every_call_is_answered_in_spite_of_refusals_and_the_run_says_how_many_there_w
         .map(|m| m.judge_calls)
         .sum();
     assert_eq!(calls, 80, "a refusal is no call of its own");
+    for words in [
+        "note: the judge `gpt-4.1-mini` ",
+        " calls were refused and repeated\n",
+    ] {
+        assert!(ran.text().contains(words), "`{words}`: {}", ran.text());
+    }
 }
 
 #[test]
@@ -142,7 +148,11 @@ fn a_server_that_refuses_for_ever_ends_in_an_error_that_says_so_and_the_neighbou
         let measured = bench.measurement("judged");
         assert_eq!(measured.outcome, Outcome::Errored);
         let reason = measured.reason.unwrap_or_default();
-        for words in [words, "answered 429 Too Many Requests: slow down", "(tried "] {
+        for words in [
+            words,
+            "answered 429 Too Many Requests: slow down",
+            "(tried ",
+        ] {
             assert!(reason.contains(words), "`{words}`: {reason}");
         }
         let said = "note: the judge `gpt-4.1-mini` takes no calls any more: ";
@@ -166,7 +176,11 @@ fn many_calls_at_a_server_that_refuses_all_end_soon() {
         .iter()
         .filter(|test| test.outcome == Outcome::Errored);
     assert_eq!(errored.count(), 80);
-    assert!(server.received().len() <= 80 * 3, "{}", server.received().len());
+    assert!(
+        server.received().len() <= 80 * 3,
+        "{}",
+        server.received().len()
+    );
 }
 
 #[test]

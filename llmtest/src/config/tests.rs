@@ -50,11 +50,7 @@ fn without_file_and_variables_there_are_defaults() {
         (MaxInFlight::Usual, 5, 64)
     );
     assert_eq!(
-        (
-            config.judge.timeout,
-            config.judge.deadline,
-            config.timeout
-        ),
+        (config.judge.timeout, config.judge.deadline, config.timeout),
         (
             Duration::from_secs(60),
             Duration::from_secs(600),
@@ -361,7 +357,8 @@ fn sizes_are_bytes_or_have_a_unit() {
 
 #[test]
 fn calls_at_once_are_a_number_or_a_word_and_calls_a_minute_a_number() {
-    let text = "[judge]\nmax-in-flight = \"adaptive\"\nrequests-per-minute = 60\ndeadline = \"2m\"\n";
+    let text =
+        "[judge]\nmax-in-flight = \"adaptive\"\nrequests-per-minute = 60\ndeadline = \"2m\"\n";
     let folder = Folder::new("in-flight", text);
     let judge = folder.load(&[]).unwrap().judge;
     assert_eq!(judge.max_in_flight, MaxInFlight::Adaptive);
@@ -381,13 +378,22 @@ fn calls_at_once_are_a_number_or_a_word_and_calls_a_minute_a_number() {
     assert_eq!(judge.deadline, Duration::from_secs(5));
     for (vars, words) in [
         (("LLMTEST_MAX_IN_FLIGHT", "many"), "or to `adaptive`"),
-        (("LLMTEST_REQUESTS_PER_MINUTE", "0"), "a whole number from 1"),
+        (
+            ("LLMTEST_REQUESTS_PER_MINUTE", "0"),
+            "a whole number from 1",
+        ),
     ] {
         let error = folder.load(&[vars]).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    for (value, words) in [("\"some\"", "or `\"adaptive\"`"), ("0", "a whole number from 1")] {
-        let folder = Folder::new("in-flight-wrong", &format!("[judge]\nmax-in-flight = {value}\n"));
+    for (value, words) in [
+        ("\"some\"", "or `\"adaptive\"`"),
+        ("0", "a whole number from 1"),
+    ] {
+        let folder = Folder::new(
+            "in-flight-wrong",
+            &format!("[judge]\nmax-in-flight = {value}\n"),
+        );
         let error = folder.load(&[]).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }

@@ -103,10 +103,7 @@ pub(super) async fn retrying<T, F: Future<Output = Result<T>>>(
     let mut until = None;
     let mut last: Option<JudgeError> = None;
     loop {
-        let entered = call
-            .gate
-            .enter(call.need, tries > 0, deadline, until)
-            .await;
+        let entered = call.gate.enter(call.need, tries > 0, deadline, until).await;
         let permit = match (entered, last.take()) {
             (Ok(permit), _) => permit,
             (Err(_), Some(error)) => return Err(told(error, tries, End::Late(deadline)).into()),
@@ -250,7 +247,7 @@ fn too_slow(title: &str, tries: u32, deadline: Duration) -> JudgeError {
 fn no_place(title: &str, in_flight: usize, deadline: Duration) -> JudgeError {
     let ended = match in_flight {
         1 => "the call in flight did not end".to_string(),
-        n => format!("none of the {n} calls in flight ended"),
+        n => format!("of the {n} calls in flight none ended"),
     };
     JudgeError::new(
         JudgeErrorKind::Timeout,

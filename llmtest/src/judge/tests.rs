@@ -221,7 +221,10 @@ impl Judge for Endless {
 
 #[test]
 fn a_judge_that_never_answers_and_the_calls_behind_it_end_at_the_deadline() {
-    let vars = [("LLMTEST_JUDGE_DEADLINE", "300ms"), ("LLMTEST_MAX_IN_FLIGHT", "1")];
+    let vars = [
+        ("LLMTEST_JUDGE_DEADLINE", "300ms"),
+        ("LLMTEST_MAX_IN_FLIGHT", "1"),
+    ];
     let bench = Bench::new("endless", &vars);
     let judge = bench.judges.choose(&Endless.into()).unwrap();
     let errors = block_on(async {
@@ -235,7 +238,9 @@ fn a_judge_that_never_answers_and_the_calls_behind_it_end_at_the_deadline() {
     });
     for error in errors {
         assert!(
-            error.starts_with("the judge `endless` ") && error.contains("within 300ms") && error.contains("LLMTEST_JUDGE_DEADLINE"),
+            error.starts_with("the judge `endless` ")
+                && error.contains("within 300ms")
+                && error.contains("LLMTEST_JUDGE_DEADLINE"),
             "{error}"
         );
     }

@@ -88,9 +88,9 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
         let shards = Shards::new(report_root(known), id, redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
-        let judges = known
-            .zip(recordings.clone())
-            .map(|(config, recordings)| Judges::new(config, recordings).sharing(shards.folder().join("limits")));
+        let judges = known.zip(recordings.clone()).map(|(config, recordings)| {
+            Judges::new(config, recordings).sharing(shards.folder().join("limits"))
+        });
         let concurrency = harness
             .places
             .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))

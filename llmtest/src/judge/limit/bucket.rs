@@ -1,6 +1,7 @@
 //! So many of something a minute.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A bucket of tokens for requests, or for tokens of the model. It holds a tenth of a minute's, for bursts, and fills so fast
 /// that no minute gets more than its number.
@@ -22,7 +23,11 @@ impl Bucket {
         self.at = now.max(self.at);
         let short = self.missing + need.min(size) - size;
         // A little less than nothing is what adding up leaves.
-        (short > 1e-6).then(|| (short / speed).ceil().clamp(1.0, 1e9) as u64)
+        (short > 1e-6).then(|| {
+            let wait = Duration::try_from_secs_f64(short / speed / 1000.0);
+            let wait = wait.map_or(u128::MAX, |wait| wait.as_nanos().div_ceil(1_000_000));
+            u64::try_from(wait).unwrap_or(u64::MAX)
+        })
     }
 
     /// Takes, or with a negative number gives back.
@@ -43,7 +48,7 @@ mod tests {
 
     #[test]
     fn no_minute_has_more_than_its_number_and_the_long_run_not_much_less() {
-        for a_minute in [1, 2, 7, 60, 600] {
+        for a_minute in [1_u16, 2, 7, 60, 600] {
             let mut bucket = Bucket::default();
             let mut taken = Vec::new();
             for now in 0..600_000 {
@@ -54,9 +59,13 @@ mod tests {
             }
             for (first, from) in taken.iter().enumerate() {
                 let until = taken.partition_point(|at| *at < from + 60_000);
-                assert!(until - first <= a_minute as usize, "{a_minute}");
+                assert!(until - first <= usize::from(a_minute), "{a_minute}");
             }
-            assert!(taken.len() * 10 >= 85 * a_minute as usize, "{a_minute}: {}", taken.len());
+            assert!(
+                taken.len() * 10 >= 85 * usize::from(a_minute),
+                "{a_minute}: {}",
+                taken.len()
+            );
         }
     }
 

@@ -104,7 +104,7 @@ struct Round {
 }
 
 /// The state of one server and model. It is kept in a file where several processes share it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Controller {
     /// How many may be in flight; 0 before the first call.
@@ -137,30 +137,6 @@ pub(super) struct Controller {
     refused: u64,
     ended: u64,
     changes: Vec<Change>,
-}
-
-impl Default for Controller {
-    fn default() -> Self {
-        Self {
-            limit: 0,
-            cut: false,
-            clean: 0,
-            wall: None,
-            full: 0,
-            since: 0,
-            calls: 0,
-            round: None,
-            hold: 0,
-            calm: 0,
-            probe: 0,
-            alone: false,
-            barren: 0,
-            most: 0,
-            refused: 0,
-            ended: 0,
-            changes: Vec::new(),
-        }
-    }
 }
 
 impl Controller {
@@ -241,34 +217,31 @@ impl Controller {
 
     fn refuse(&mut self, now: u64, others: u32, wish: Option<u64>, rule: &Rule) {
         self.refused += 1;
-        let trial = match &mut self.round {
-            Some(round) => {
-                round.ceiling = round.ceiling.min(others);
-                round.trial
+        let trial = if let Some(round) = &mut self.round {
+            round.ceiling = round.ceiling.min(others);
+            round.trial
+        } else {
+            let trial = self.clean > 0 && self.limit > self.clean;
+            self.round = Some(Round {
+                before: self.calls,
+                opened: now,
+                level: others + 1,
+                limit: self.limit,
+                trial,
+                ceiling: others,
+                let_in: 0,
+            });
+            let calm = wish.unwrap_or(0).max(rule.cooldown).min(LONGEST_HOLD);
+            self.calm = self.calm.max(now + calm);
+            if !rule.fixed {
+                self.cut = true;
+                self.limit = if trial {
+                    self.clean
+                } else {
+                    (self.limit * 4 / 5).max(1)
+                };
             }
-            None => {
-                let trial = self.clean > 0 && self.limit > self.clean;
-                self.round = Some(Round {
-                    before: self.calls,
-                    opened: now,
-                    level: others + 1,
-                    limit: self.limit,
-                    trial,
-                    ceiling: others,
-                    let_in: 0,
-                });
-                let calm = wish.unwrap_or(0).max(rule.cooldown).min(LONGEST_HOLD);
-                self.calm = self.calm.max(now + calm);
-                if !rule.fixed {
-                    self.cut = true;
-                    self.limit = if trial {
-                        self.clean
-                    } else {
-                        (self.limit * 4 / 5).max(1)
-                    };
-                }
-                trial
-            }
+            trial
         };
         // One call too many says nothing about the others; more say that the server wants a pause.
         if let Some(wish) = wish.filter(|_| !trial) {
@@ -360,9 +333,13 @@ impl Controller {
         self.barren > 0
     }
 
-    /// How many may be in flight.
+    /// How many may be in flight, one that is only tried left out.
     pub(super) fn limit(&self) -> u32 {
-        self.limit
+        if self.clean > 0 && self.cut {
+            self.limit.min(self.clean)
+        } else {
+            self.limit
+        }
     }
 
     /// The most that were in flight at once.

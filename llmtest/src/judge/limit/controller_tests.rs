@@ -100,8 +100,8 @@ fn five_hundred_calls_at_a_server_that_takes_seven_are_quick_and_few_are_refused
         };
         let outcome = simulate(&server, &RULE, 500, 120_000);
         assert_eq!(outcome.answered, 500);
-        let ideal = 500 * 250 / 7;
-        let share = ideal as f64 / outcome.took as f64;
+        let ideal = 500.0 * 250.0 / 7.0;
+        let share = ideal / outcome.took as f64;
         assert!(share > 0.8, "{refuses_in} {wish:?}: {share}");
         let late = outcome.refused.iter().filter(|at| **at > 10_000).count();
         assert!(late <= 2, "{refuses_in} {wish:?}: {late} late refusals");
@@ -137,7 +137,10 @@ fn the_level_that_was_refused_is_tried_at_most_every_ten_seconds_and_nothing_bel
     assert!(ups.iter().all(|up| (up.from, up.to) == (7, 8)));
     assert!(ups.windows(2).all(|pair| pair[1].at - pair[0].at >= PROBE));
     let cuts = changes.iter().filter(|change| change.why == Why::RateLimit);
-    assert!(cuts.clone().skip(1).all(|cut| (cut.from, cut.to) == (8, 7)), "{changes:?}");
+    assert!(
+        cuts.clone().skip(1).all(|cut| (cut.from, cut.to) == (8, 7)),
+        "{changes:?}"
+    );
     assert_eq!(outcome.refused.len(), 57 + ups.len());
 }
 
@@ -148,8 +151,16 @@ fn without_refusals_the_limit_doubles_a_clean_round_up_to_the_maximum() {
         ..seven()
     };
     let outcome = simulate(&server, &RULE, 5000, 60_000);
-    let levels: Vec<_> = outcome.controller.changes().iter().map(|change| (change.from, change.to, change.why)).collect();
-    assert_eq!(levels, [(64, 128, Why::SlowStart), (128, 256, Why::SlowStart)]);
+    let levels: Vec<_> = outcome
+        .controller
+        .changes()
+        .iter()
+        .map(|change| (change.from, change.to, change.why))
+        .collect();
+    assert_eq!(
+        levels,
+        [(64, 128, Why::SlowStart), (128, 256, Why::SlowStart)]
+    );
     assert_eq!((outcome.most, outcome.refused.len()), (256, 0));
 }
 
@@ -178,11 +189,22 @@ fn after_an_outage_one_call_goes_ahead_and_the_rest_follows() {
     };
     let outcome = simulate(&server, &RULE, 2000, 120_000);
     assert_eq!(outcome.answered, 2000);
-    let during = outcome.refused.iter().filter(|at| (3_300..8_000).contains(*at));
+    let during = outcome
+        .refused
+        .iter()
+        .filter(|at| (3_300..8_000).contains(*at));
     assert!(during.count() <= 5, "one at a time: {:?}", outcome.refused);
     let ideal = 2000 * 250 / 20 + 5_000;
-    assert!(outcome.took < ideal * 14 / 10, "{} of {ideal}", outcome.took);
-    assert!(outcome.controller.limit() >= 19, "{}", outcome.controller.limit());
+    assert!(
+        outcome.took < ideal * 14 / 10,
+        "{} of {ideal}",
+        outcome.took
+    );
+    assert!(
+        outcome.controller.limit() >= 19,
+        "{}",
+        outcome.controller.limit()
+    );
     assert!(!outcome.controller.is_given_up(&RULE));
 }
 
@@ -193,7 +215,11 @@ fn a_server_that_becomes_wider_is_used_and_one_that_becomes_narrower_is_spared()
         ..seven()
     };
     let outcome = simulate(&wider, &RULE, 5000, 60_000);
-    assert!(outcome.controller.limit() >= 36, "{}", outcome.controller.limit());
+    assert!(
+        outcome.controller.limit() >= 36,
+        "{}",
+        outcome.controller.limit()
+    );
     let narrower = Server {
         takes: |now| if now < 5_000 { 40 } else { 7 },
         ..seven()
@@ -227,7 +253,10 @@ fn the_server_s_wish_holds_all_calls_back_but_for_no_more_than_a_minute() {
     assert!(controller.may_begin(30_010, &[], &RULE).is_ok());
     let call = controller.begin(0);
     controller.end(30_020, call, Ended::Refused(Some(3_600_000)), &[], &RULE);
-    assert_eq!(controller.may_begin(30_020, &[], &RULE), Err(Some(LONGEST_HOLD)));
+    assert_eq!(
+        controller.may_begin(30_020, &[], &RULE),
+        Err(Some(LONGEST_HOLD))
+    );
 }
 
 #[test]

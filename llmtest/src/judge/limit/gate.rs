@@ -139,7 +139,7 @@ impl Gate {
                 }
                 Err(_) => {
                     if busy.get_or_insert_with(Instant::now).elapsed() > Duration::from_secs(5) {
-                        self.store.stuck();
+                        self.store.do_without();
                     }
                     Wait::For(2)
                 }
@@ -179,9 +179,9 @@ impl Gate {
     }
 
     fn stuck(&self) -> Stuck {
-        let state = self.store.look();
+        let in_flight = self.store.try_change(|state, _| state.in_flight());
         Stuck {
-            in_flight: state.map_or(0, |state| state.in_flight()),
+            in_flight: in_flight.unwrap_or_default(),
         }
     }
 
@@ -218,9 +218,9 @@ impl Gate {
         };
         let mut change = Some(change);
         for _ in 0..20 {
-            let tried = self.store.try_change(|state, owner| {
-                change.take().map(|change| change(state, owner))
-            });
+            let tried = self
+                .store
+                .try_change(|state, owner| change.take().map(|change| change(state, owner)));
             if let Ok(left) = tried {
                 self.freed.notify_one();
                 return left;
@@ -273,7 +273,10 @@ impl Drop for Permit {
 }
 
 /// What the future gives within this time. The clock is that of our runtime, whichever one polls this.
-pub(in crate::judge) async fn timed<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+pub(in crate::judge) async fn timed<T>(
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     let timeout = {
         let _inside = runtime::handle().enter();
         tokio::time::timeout(limit, future)
@@ -287,7 +290,11 @@ pub(in crate::judge) fn left(until: Instant) -> Duration {
 }
 
 fn millis_now() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    millis(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -296,6 +303,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// A number that differs between processes and moments; nothing but waits depends on it.
 fn jitter() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     now.subsec_nanos().wrapping_mul(2_654_435_761) ^ std::process::id().wrapping_mul(40_503)
 }

@@ -38,7 +38,7 @@ const COOLDOWN: u64 = if cfg!(test) { 1 } else { 1000 };
 pub(super) struct Gates {
     folder: Option<Arc<Folder>>,
     answered: Arc<AtomicU64>,
-    gates: Mutex<BTreeMap<String, Arc<Gate>>>,
+    made: Mutex<BTreeMap<String, Arc<Gate>>>,
 }
 
 impl Gates {
@@ -46,7 +46,7 @@ impl Gates {
         Self {
             folder: None,
             answered,
-            gates: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Gates {
         rule: Rule,
         shared: bool,
     ) -> Arc<Gate> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let settings = Settings {
                 title,
@@ -118,11 +118,13 @@ impl Gates {
 
     /// What is worth knowing at the end of a run: the servers that refused calls, and why limits were not shared.
     pub(super) fn told(&self) -> Vec<String> {
-        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gates = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let mut told: Vec<String> = gates.values().filter_map(|gate| refusals(gate)).collect();
         let trouble = self.folder.as_ref().and_then(|folder| folder.trouble());
         told.extend(trouble.map(|why| {
-            format!("the limits of calls hold for this process alone, for they cannot be shared: {why}")
+            format!(
+                "the limits of calls hold for this process alone, for they cannot be shared: {why}"
+            )
         }));
         told
     }
@@ -140,7 +142,9 @@ fn refusals(gate: &Gate) -> Option<String> {
     Some(if controller.is_barren() {
         format!("{title} takes no calls any more: {calls}")
     } else if limit < most {
-        format!("{title} takes about {limit} calls at once: the limit went from {most} to {limit}, and {calls} and repeated")
+        format!(
+            "{title} takes about {limit} calls at once: the limit went from {most} to {limit}, and {calls} and repeated"
+        )
     } else {
         format!("{title} was asked too much: {calls} and repeated")
     })

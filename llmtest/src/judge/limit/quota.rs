@@ -24,7 +24,9 @@ pub(in crate::judge) fn hear<'a>(
     now: std::time::SystemTime,
 ) {
     let since = now.duration_since(std::time::UNIX_EPOCH);
-    let now = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+    let now = since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    });
     if let Some(until) = headers::until(header, now) {
         let mut spent = spent().lock().unwrap_or_else(PoisonError::into_inner);
         spent.insert(super::key(config), until);
@@ -33,6 +35,8 @@ pub(in crate::judge) fn hear<'a>(
 
 #[cfg(feature = "http")]
 mod headers {
+    use std::time::Duration;
+
     /// The headers that say what is left, and when there is more.
     const PAIRS: [(&str, &str); 6] = [
         (
@@ -72,11 +76,21 @@ mod headers {
     fn moment(text: &str, now: u64) -> Option<u64> {
         if let Ok(seconds) = text.parse::<f64>() {
             let usable = (0.0..1e9).contains(&seconds);
-            return usable.then(|| now + (seconds * 1000.0).ceil() as u64);
+            return usable
+                .then(|| millis(seconds))
+                .flatten()
+                .map(|wait| now + wait);
         }
         duration(text)
             .map(|wait| now + wait)
             .or_else(|| rfc3339(text))
+    }
+
+    /// Whole milliseconds, rounded up, of less than 30 years.
+    fn millis(seconds: f64) -> Option<u64> {
+        let time = Duration::try_from_secs_f64(seconds).ok()?;
+        let millis = u64::try_from(time.as_nanos().div_ceil(1_000_000)).ok()?;
+        (millis < 1_000_000_000_000).then_some(millis)
     }
 
     /// Milliseconds of `1h2m3.5s` or `20ms`.
@@ -101,33 +115,39 @@ mod headers {
                 };
             rest = &units[end..];
         }
-        (sum < 1e12 && !text.is_empty()).then(|| sum.ceil() as u64)
+        if text.is_empty() {
+            return None;
+        }
+        millis(sum / 1000.0)
     }
 
     /// Milliseconds since 1970 of `2025-03-01T12:00:30Z`, which is how it is sent; offsets are understood.
     fn rfc3339(text: &str) -> Option<u64> {
         let (date, time) = text.split_once(['T', 't'])?;
-        let (clock, offset) = match time.strip_suffix(['Z', 'z']) {
-            Some(clock) => (clock, 0),
-            None => {
-                let at = time.rfind(['+', '-'])?;
-                let (hours, minutes) = time[at + 1..].split_once(':')?;
-                let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-                let sign = if time[at..].starts_with('-') { -1 } else { 1 };
-                (&time[..at], sign * minutes * 60)
-            }
+        let (clock, offset) = if let Some(clock) = time.strip_suffix(['Z', 'z']) {
+            (clock, 0)
+        } else {
+            let at = time.rfind(['+', '-'])?;
+            let (hours, minutes) = time[at + 1..].split_once(':')?;
+            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            let sign = if time[at..].starts_with('-') { -1 } else { 1 };
+            (&time[..at], sign * minutes * 60)
         };
         let seconds = crate::judge::http_date::days(date)? * 86_400 + of_clock(clock)? - offset;
         u64::try_from(seconds).ok()?.checked_mul(1000)
     }
 
-    /// Whole seconds, rounded up, of `12:00:30.5`.
+    /// Whole seconds of `12:00:30.5`, one more where it has a fraction.
     fn of_clock(clock: &str) -> Option<i64> {
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
         let mut parts = clock.splitn(3, ':');
-        let mut number = || parts.next()?.parse::<f64>().ok().filter(|n| *n >= 0.0);
-        let (hours, minutes, seconds) = (number()?, number()?, number()?);
-        let usable = hours < 24.0 && minutes < 60.0 && seconds < 61.0;
-        usable.then(|| (hours * 3600.0 + minutes * 60.0 + seconds).ceil() as i64)
+        let mut number = |below: i64| {
+            let number = parts.next()?.parse().ok();
+            number.filter(|number| (0..below).contains(number))
+        };
+        let (hours, minutes, seconds) = (number(24)?, number(60)?, number(61)?);
+        let begun = i64::from(fraction.bytes().any(|byte| byte != b'0'));
+        Some(hours * 3600 + minutes * 60 + seconds + begun)
     }
 
     #[cfg(test)]
@@ -166,7 +186,14 @@ mod headers {
 
         #[test]
         fn what_is_left_or_unreadable_holds_nobody_back() {
-            for (left, reset) in [("3", "6m0s"), ("0", "soon"), ("0", ""), ("?", "1s"), ("0", "-1"), ("0", "1e99")] {
+            for (left, reset) in [
+                ("3", "6m0s"),
+                ("0", "soon"),
+                ("0", ""),
+                ("?", "1s"),
+                ("0", "-1"),
+                ("0", "1e99"),
+            ] {
                 let pairs = [
                     ("x-ratelimit-remaining-tokens", left),
                     ("x-ratelimit-reset-tokens", reset),

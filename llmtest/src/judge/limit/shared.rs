@@ -40,7 +40,10 @@ impl Folder {
         let owner = self.owner.get_or_init(|| {
             make(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))
         });
-        owner.as_ref().map(|owner| &*owner.name).map_err(Clone::clone)
+        owner
+            .as_ref()
+            .map(|owner| &*owner.name)
+            .map_err(Clone::clone)
     }
 
     /// Whether this process, which is not the own one, is certainly gone.
@@ -158,14 +161,14 @@ impl Store {
                 return;
             }
             if started.elapsed() > PATIENCE {
-                self.stuck();
+                self.do_without();
             }
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// The lock does not come free.
-    pub(super) fn stuck(&self) {
+    pub(super) fn do_without(&self) {
         if let Some((folder, path)) = self.folder() {
             let why = format!("the lock of {} does not come free", path.display());
             self.give_up(folder, &why, State::default());
@@ -196,14 +199,14 @@ impl Store {
         }
     }
 
-    /// A copy of the state, if there is one: nothing is created.
+    /// A copy of the state, if there is one: nothing is created. Blocks its thread.
     pub(super) fn look(&self) -> Option<State> {
-        if let Some((_, path)) = self.folder() {
-            let text = fs::read_to_string(path).ok()?;
-            return serde_json::from_str(&text).ok();
+        if self.folder().is_some_and(|(_, path)| !path.is_file()) {
+            return None;
         }
-        let state = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(state.clone())
+        let mut copy = None;
+        self.change(|state, _| copy = Some(state.clone()));
+        copy
     }
 }
 
@@ -267,7 +270,8 @@ mod tests {
     }
 
     fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("llmtest-limits-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("llmtest-limits-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         path
     }
@@ -321,7 +325,7 @@ mod tests {
         let held = File::open(path.join("m.json")).unwrap();
         held.lock().unwrap();
         assert_eq!(store.try_change(|_, _| ()), Err(Busy));
-        store.stuck();
+        store.do_without();
         assert_eq!(enter(&store), Ok(()));
         assert!(folder.trouble().unwrap().contains("does not come free"));
         fs::remove_dir_all(path).unwrap();

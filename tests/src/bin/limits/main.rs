@@ -163,19 +163,33 @@ fn nextest(calls: usize) -> Option<Ran> {
     let setup = Setup::new(calls);
     let mut command = Command::new(env!("CARGO"));
     command
-        .args(["nextest", "run", "--workspace", "--no-fail-fast", "--test-threads=8"])
+        .args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--test-threads=8",
+        ])
         .args(["--test", "fixture_limited"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text.starts_with("LLMTEST_") {
+        if text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
+            || text.starts_with("LLMTEST_")
+        {
             command.env_remove(&name);
         }
     }
     command
-        .envs(setup.vars.iter().map(|(name, value)| (*name, value.as_str())))
+        .envs(
+            setup
+                .vars
+                .iter()
+                .map(|(name, value)| (*name, value.as_str())),
+        )
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null());
     let started = Instant::now();
