@@ -3,10 +3,12 @@
 mod env;
 mod export;
 mod file;
+mod in_flight;
 mod provider;
 mod vars;
 
 pub(crate) use export::ExportConfig;
+pub(crate) use in_flight::MaxInFlight;
 #[cfg(feature = "http")]
 pub(crate) use provider::Api;
 pub(crate) use provider::Provider;
@@ -91,9 +93,13 @@ pub(crate) struct JudgeConfig {
     pub(crate) api_version: String,
     pub(crate) seed: i64,
     /// Calls in flight.
-    pub(crate) max_in_flight: usize,
+    pub(crate) max_in_flight: MaxInFlight,
+    pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) tokens_per_minute: Option<u32>,
     /// The time limit of one request.
     pub(crate) timeout: Duration,
+    /// The time limit of one call with all its attempts.
+    pub(crate) deadline: Duration,
     /// Attempts after the first.
     pub(crate) retries: u32,
     /// The registered judge to use instead of the server.
@@ -404,9 +410,19 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
             .to_string(),
         seed: table.seed.unwrap_or(7),
         max_in_flight: env
-            .count("LLMTEST_MAX_IN_FLIGHT")?
-            .or(table.max_in_flight.map(Into::into))
-            .unwrap_or(16),
+            .max_in_flight()?
+            .or(table.max_in_flight)
+            .unwrap_or_default(),
+        requests_per_minute: env
+            .a_minute("LLMTEST_REQUESTS_PER_MINUTE")?
+            .or(table.requests_per_minute.map(Into::into)),
+        tokens_per_minute: env
+            .a_minute("LLMTEST_TOKENS_PER_MINUTE")?
+            .or(table.tokens_per_minute.map(Into::into)),
+        deadline: env
+            .duration("LLMTEST_JUDGE_DEADLINE")?
+            .or(table.deadline.map(file::Limit::get))
+            .unwrap_or(Duration::from_secs(600)),
         timeout: env
             .duration("LLMTEST_JUDGE_TIMEOUT")?
             .or(table.timeout.map(file::Limit::get))

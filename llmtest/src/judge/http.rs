@@ -1,6 +1,7 @@
 //! One request to a server over HTTP.
 
 use super::http_date;
+use super::limit::quota;
 use super::trouble::Trouble;
 use crate::config::{Api, JudgeConfig};
 use crate::runtime;
@@ -113,7 +114,9 @@ pub(super) async fn post(
     let response = sent.map_err(|error| trouble.transport(error))?;
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    let wait = retry_after(header, SystemTime::now());
+    let now = SystemTime::now();
+    let wait = retry_after(header, now);
+    quota::hear(&trouble.config, header, now);
     let bytes = response
         .bytes()
         .await

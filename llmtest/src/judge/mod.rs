@@ -1,6 +1,6 @@
 //! Judges: which one an expectation asks, and what stands between them; and the embedder.
 //!
-//! `Recorded(Retry(Limit(provider)))`: each is a judge that wraps a judge.
+//! `Recorded(Limited(provider))`: each is a judge that wraps a judge.
 
 #[cfg(feature = "http")]
 mod dialect;
@@ -32,14 +32,15 @@ use crate::redact::Redactor;
 use embedder::Configured;
 #[cfg(feature = "otlp")]
 pub(crate) use http::{retry_after, tls};
-use limit::Limit;
+use limit::{Gate, Gates};
 use llmtest_metrics::{
     AnyEmbedder, AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,
 };
 use recorded::Recorded;
-use retry::Retry;
+use retry::{Limited, Manners};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -103,6 +104,7 @@ pub(crate) struct Judges {
     recordings: Arc<Recordings>,
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
+    gates: Gates,
     standard: OnceLock<AnyJudge>,
     embedder: OnceLock<AnyEmbedder>,
     named: Mutex<BTreeMap<String, AnyJudge>>,
@@ -110,17 +112,30 @@ pub(crate) struct Judges {
 
 impl Judges {
     pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
+        let answered = Arc::<AtomicU64>::default();
         Self {
             config: config.judge.clone(),
             embedder_config: config.embedder.clone(),
             providers: config.providers.clone(),
             recordings,
             redactor: config.redactor.clone(),
-            answered: Arc::default(),
+            gates: Gates::new(answered.clone()),
+            answered,
             standard: OnceLock::new(),
             embedder: OnceLock::new(),
             named: Mutex::default(),
         }
+    }
+
+    /// Shares the limits of calls with all processes that name this folder.
+    pub(crate) fn sharing(self, folder: PathBuf) -> Self {
+        let gates = self.gates.sharing(folder);
+        Self { gates, ..self }
+    }
+
+    /// What is worth knowing at the end of a run: the servers that refused calls.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.gates.told()
     }
 
     /// The configured judge. Neither key nor server is needed before the first request that is not recorded.
@@ -135,28 +150,33 @@ impl Judges {
     /// The judge of this configuration, made at its first request that is not recorded.
     fn lazy(&self, config: JudgeConfig) -> AnyJudge {
         let redactor = self.redactor.clone();
+        let gate = self.gates.of_server(&config);
         let provider = Lazy {
             model: config.model.clone(),
             make: Box::new(move || provider(&config, &redactor)),
             made: OnceLock::new(),
         };
-        self.wrapped(provider.into())
+        self.wrapped(provider.into(), gate)
     }
 
     /// The configured embedder. Neither key nor server is needed before the first text that is not recorded.
     pub(crate) fn embedder(&self) -> AnyEmbedder {
         let make = || {
             let (config, redactor) = (self.embedder_config.clone(), self.redactor.clone());
-            let (recordings, answered) = (self.recordings.clone(), self.answered.clone());
-            Configured::new(config, redactor, recordings, answered).into()
+            let gate = self.gates.of_server(&config);
+            Configured::new(config, redactor, self.recordings.clone(), gate).into()
         };
         self.embedder.get_or_init(make).clone()
     }
 
-    /// The judge of an expectation. One that the test brings along is used as it is, without recording.
+    /// The judge of an expectation. One that the test brings along is neither recorded nor asked again.
     pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
         match choice {
-            JudgeChoice::This(judge) => Ok(judge.clone()),
+            JudgeChoice::This(judge) => {
+                let gate = self.gates.of_brought(judge.model(), &self.config);
+                let manners = Manners::of(&self.config).once();
+                Ok(Limited::new(judge.clone(), gate, manners).into())
+            }
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }
@@ -175,7 +195,10 @@ impl Judges {
         let all = || inventory::iter::<NamedJudge>.into_iter();
         let judge = match self.of_provider(name) {
             Some(config) if all().all(|judge| judge.name != name) => self.lazy(config),
-            _ => self.wrapped(registered(name, all())?),
+            _ => {
+                let gate = self.gates.of_registered(name, &self.config);
+                self.wrapped(registered(name, all())?, gate)
+            }
         };
         named.insert(name.to_string(), judge.clone());
         Ok(judge)
@@ -191,10 +214,9 @@ impl Judges {
         Some(config.of_model(model))
     }
 
-    fn wrapped(&self, provider: AnyJudge) -> AnyJudge {
-        let limited = Limit::new(provider, self.config.max_in_flight, self.answered.clone());
-        let retried = Retry::new(limited.into(), self.config.retries);
-        Recorded::new(retried.into(), self.recordings.clone()).into()
+    fn wrapped(&self, provider: AnyJudge, gate: Arc<Gate>) -> AnyJudge {
+        let limited = Limited::new(provider, gate, Manners::of(&self.config));
+        Recorded::new(limited.into(), self.recordings.clone()).into()
     }
 }
 

@@ -88,9 +88,9 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
         let shards = Shards::new(report_root(known), id, redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
-        let judges = known
-            .zip(recordings.clone())
-            .map(|(config, recordings)| Judges::new(config, recordings));
+        let judges = known.zip(recordings.clone()).map(|(config, recordings)| {
+            Judges::new(config, recordings).sharing(shards.folder().join("limits"))
+        });
         let concurrency = harness
             .places
             .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))
@@ -126,8 +126,8 @@ impl Run {
     /// The judge for an expectation.
     pub(crate) fn judge(&self, choice: Option<&JudgeChoice>) -> Result<AnyJudge, JudgeError> {
         match (choice, &self.judges, &self.config) {
-            (Some(JudgeChoice::This(judge)), ..) => Ok(judge.clone()),
             (Some(choice), Some(judges), _) => judges.choose(choice),
+            (Some(JudgeChoice::This(judge)), None, _) => Ok(judge.clone()),
             (None, Some(judges), _) => judges.standard(),
             (_, None, Err(error)) => {
                 Err(JudgeError::new(JudgeErrorKind::Config, error.to_string()))
@@ -298,6 +298,9 @@ impl Run {
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
+        }
+        for told in self.judges.iter().flat_map(Judges::refusals) {
+            let _ = writeln!(out, "note: {told}");
         }
         for why in self.sink.iter().flat_map(Sink::finish) {
             let _ = writeln!(out, "traces were not exported: {why}");
