@@ -1,7 +1,8 @@
 //! Judges: which one an expectation asks, and what stands between them; and the embedder.
 //!
-//! `Recorded(Retry(Limit(provider)))`: each is a judge that wraps a judge.
+//! `Recorded(Retry(Limit(Budgeted(provider))))`: each is a judge that wraps a judge.
 
+mod budgeted;
 #[cfg(feature = "http")]
 mod dialect;
 mod embedder;
@@ -27,8 +28,10 @@ mod trouble;
 pub use reading::read_exchange;
 
 use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
+use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
+use budgeted::Budgeted;
 use embedder::Configured;
 #[cfg(feature = "otlp")]
 pub(crate) use http::{retry_after, tls};
@@ -103,13 +106,14 @@ pub(crate) struct Judges {
     recordings: Arc<Recordings>,
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
+    till: Arc<Till>,
     standard: OnceLock<AnyJudge>,
     embedder: OnceLock<AnyEmbedder>,
     named: Mutex<BTreeMap<String, AnyJudge>>,
 }
 
 impl Judges {
-    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
+    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>, till: Arc<Till>) -> Self {
         Self {
             config: config.judge.clone(),
             embedder_config: config.embedder.clone(),
@@ -117,6 +121,7 @@ impl Judges {
             recordings,
             redactor: config.redactor.clone(),
             answered: Arc::default(),
+            till,
             standard: OnceLock::new(),
             embedder: OnceLock::new(),
             named: Mutex::default(),
@@ -148,7 +153,8 @@ impl Judges {
         let make = || {
             let (config, redactor) = (self.embedder_config.clone(), self.redactor.clone());
             let (recordings, answered) = (self.recordings.clone(), self.answered.clone());
-            Configured::new(config, redactor, recordings, answered).into()
+            let till = self.till.clone();
+            Configured::new(config, redactor, recordings, answered, till).into()
         };
         self.embedder.get_or_init(make).clone()
     }
@@ -156,10 +162,15 @@ impl Judges {
     /// The judge of an expectation. One that the test brings along is used as it is, without recording.
     pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
         match choice {
-            JudgeChoice::This(judge) => Ok(judge.clone()),
+            JudgeChoice::This(judge) => Ok(self.paid(judge)),
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }
+    }
+
+    /// A judge that the test brings along: it is not recorded, but it is paid for.
+    pub(crate) fn paid(&self, judge: &AnyJudge) -> AnyJudge {
+        Budgeted::new(judge.clone(), self.till.clone()).into()
     }
 
     /// How many calls have ended so far, well or not: a sign of life.
@@ -192,7 +203,12 @@ impl Judges {
     }
 
     fn wrapped(&self, provider: AnyJudge) -> AnyJudge {
-        let limited = Limit::new(provider, self.config.max_in_flight, self.answered.clone());
+        let paid = Budgeted::new(provider, self.till.clone());
+        let limited = Limit::new(
+            paid.into(),
+            self.config.max_in_flight,
+            self.answered.clone(),
+        );
         let retried = Retry::new(limited.into(), self.config.retries);
         Recorded::new(retried.into(), self.recordings.clone()).into()
     }
@@ -317,6 +333,12 @@ fn no_judge(config: &JudgeConfig) -> JudgeError {
             config.shown_url()
         ),
     )
+}
+
+/// A judge that pays here, for the tests of what it pays.
+#[cfg(test)]
+pub(crate) fn priced_for_tests(judge: AnyJudge, till: Arc<Till>) -> AnyJudge {
+    Budgeted::new(judge, till).into()
 }
 
 #[cfg(test)]
