@@ -191,12 +191,12 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         trials.push(waiting(&test.name, test.entry, receiver));
     }
     run.skipped(ignored);
-    if !run.under_nextest() {
-        let (text, only) = run.estimate(&chosen);
+    let (text, only) = run.estimate(&chosen);
+    if only || !run.under_nextest() {
         Run::tell(&text.unwrap_or_default());
-        if only {
-            return ExitCode::SUCCESS;
-        }
+    }
+    if only {
+        return ExitCode::SUCCESS;
     }
     if let [(Work::Case(case), ..)] = queue.make_contiguous()
         && case.entry.trials == 1

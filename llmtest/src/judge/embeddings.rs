@@ -287,10 +287,10 @@ mod tests {
             (json!([item(0), item(2)]), "a vector 2 among 2"),
             (json!([{"embedding": "AAAA"}]), "a vector without numbers"),
         ] {
-            let error = read(&json!({ "data": data }).to_string(), 2).unwrap_err();
+            let error = read(&json!({ "data": data }).to_string(), 2).0.unwrap_err();
             assert!(error.contains(why), "{error}");
         }
         let unnumbered = json!({"data": [{"embedding": [1.0]}, {"embedding": [2.0]}]});
-        assert_eq!(read(&unnumbered.to_string(), 2).unwrap(), [[1.0], [2.0]]);
+        assert_eq!(read(&unnumbered.to_string(), 2).0.unwrap(), [[1.0], [2.0]]);
     }
 }
