@@ -51,9 +51,16 @@ impl Server {
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(request::most_texts(&trouble.config)) {
             let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
-            let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
+            let Answer {
+                status,
+                text,
+                wait,
+                kind,
+            } = post(&self.client, trouble, &url, &body).await?;
             if !(200..300).contains(&status) {
-                return Err(trouble.status(status, &reading::error_text(&text), wait));
+                let (status, said) =
+                    reading::typed(status, reading::error_text(&text), kind.as_deref());
+                return Err(trouble.status(status, &said, wait));
             }
             vectors.extend(read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))?);
         }

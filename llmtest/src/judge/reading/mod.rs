@@ -225,6 +225,22 @@ pub(crate) fn error_text(body: &str) -> String {
     }
 }
 
+/// The status and the text of an error whose type stands in a header, `ThrottlingException:http://…`. Amazon answers 400
+/// to some that stand for another status.
+pub(crate) fn typed(status: u16, said: String, kind: Option<&str>) -> (u16, String) {
+    let kind = kind.and_then(|kind| kind.split(':').next()).map(str::trim);
+    let Some(kind) = kind.filter(|kind| !kind.is_empty()) else {
+        return (status, said);
+    };
+    let meant = fault::meant(kind).filter(|_| status == 400);
+    let said = if said.contains(kind) {
+        said
+    } else {
+        format!("{said} [type: {}]", shortened(kind, 80))
+    };
+    (meant.unwrap_or(status), said)
+}
+
 /// What a filter says in an error response, where it was a filter.
 pub(crate) fn filtered(body: &str) -> Option<String> {
     let parts = Parts::of(body).ok()?;
