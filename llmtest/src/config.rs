@@ -7,9 +7,9 @@ mod file;
 mod provider;
 mod vars;
 
-pub(crate) use export::ExportConfig;
 #[cfg(feature = "bedrock")]
 pub(crate) use aws::Keys as AwsKeys;
+pub(crate) use export::ExportConfig;
 pub(crate) use provider::Api;
 pub(crate) use provider::Provider;
 

@@ -205,7 +205,11 @@ mod tests {
         let keys = |aws: &Aws| {
             let keys = aws.keys.clone().unwrap();
             let session = keys.session.map(|token| token.expose().to_string());
-            (keys.id.expose().to_string(), keys.secret.expose().to_string(), session)
+            (
+                keys.id.expose().to_string(),
+                keys.secret.expose().to_string(),
+                session,
+            )
         };
         let standard = aws(&files);
         assert_eq!(standard.region.as_deref(), Some("eu-west-1"));

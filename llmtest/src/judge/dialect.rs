@@ -64,9 +64,8 @@ impl Dialect {
         );
         let openai = matches!(api, Api::Azure | Api::Responses) || name == "openai";
         let thinks = openai && is_reasoning(model);
-        let without_logprobs = thinks
-            || matches!(api, Api::Messages | Api::Cohere | Api::Converse)
-            || name == "groq";
+        let without_logprobs =
+            thinks || matches!(api, Api::Messages | Api::Cohere | Api::Converse) || name == "groq";
         Self {
             format: match api {
                 _ if name == "deepseek" => Format::Object,

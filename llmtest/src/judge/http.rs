@@ -112,7 +112,10 @@ pub(super) async fn post(
     body: &Value,
 ) -> Result<Answer, JudgeError> {
     let request = client.post(url).json(body).build();
-    #[cfg_attr(not(feature = "bedrock"), expect(unused_mut, reason = "signed only there"))]
+    #[cfg_attr(
+        not(feature = "bedrock"),
+        expect(unused_mut, reason = "signed only there")
+    )]
     let mut request = request.map_err(|error| trouble.transport(error))?;
     #[cfg(feature = "bedrock")]
     super::sigv4::sign(&mut request, &trouble.config, SystemTime::now())?;

@@ -303,7 +303,10 @@ fn no_address(config: &JudgeConfig) -> Option<JudgeError> {
         ));
     }
     let (variable, example) = if bedrock {
-        ("AWS_REGION", "https://bedrock-runtime.us-east-1.amazonaws.com")
+        (
+            "AWS_REGION",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+        )
     } else {
         ("AZURE_OPENAI_ENDPOINT", "https://NAME.openai.azure.com")
     };

@@ -87,7 +87,8 @@ impl Server {
             let Some(refusal) = failure.refusal else {
                 return Err(failure.error);
             };
-            let Some(simpler) = dialect.without_what(&refusal, prompt, self.trouble.config.provider.api)
+            let Some(simpler) =
+                dialect.without_what(&refusal, prompt, self.trouble.config.provider.api)
             else {
                 return Err(failure.error);
             };

@@ -250,7 +250,10 @@ mod tests {
             encoded("/test/@connections/JBDvjfGEIAMCERw%3D"),
             "/test/%40connections/JBDvjfGEIAMCERw%253D"
         );
-        assert_eq!(encoded("/model/a.b-v1%3A0/converse"), "/model/a.b-v1%253A0/converse");
+        assert_eq!(
+            encoded("/model/a.b-v1%3A0/converse"),
+            "/model/a.b-v1%253A0/converse"
+        );
     }
 
     #[test]

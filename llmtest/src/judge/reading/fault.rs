@@ -27,7 +27,8 @@ impl Fault {
             return Some(Self::from(error, value));
         }
         // Mistral, vLLM, and the stream of OpenAI's responses put it at the top.
-        let is_error = value["type"] == "error" || value["object"] == "error";
+        let is_error =
+            value["type"] == "error" || value["object"] == "error" || value["__type"].is_string();
         is_error.then(|| Self::from(value, value))
     }
 

@@ -145,6 +145,46 @@ pub(super) fn ollama() -> Adapter {
     }
 }
 
+pub(super) fn cohere() -> Adapter {
+    let body = |text: &str, finish: &str| {
+        json!({
+            "id": "c14c80c3", "finish_reason": finish,
+            "message": { "role": "assistant", "content": [{ "type": "thinking", "thinking": "Let me see." }, { "type": "text", "text": text }] },
+            "usage": { "billed_units": { "input_tokens": 9 }, "tokens": { "input_tokens": 12, "output_tokens": 3 } },
+        })
+    };
+    Adapter {
+        model: "cohere:command-a-03-2025",
+        key: "CO_API_KEY",
+        good: body(SCORE, "COMPLETE"),
+        refusal: None,
+        filter: Some(body("", "ERROR_TOXIC")),
+        cut: body("", "MAX_TOKENS"),
+    }
+}
+
+#[cfg(feature = "bedrock")]
+pub(super) fn bedrock() -> Adapter {
+    let body = |stop: &str, content: Value| {
+        json!({
+            "output": { "message": { "role": "assistant", "content": content } }, "stopReason": stop,
+            "usage": { "inputTokens": 2, "outputTokens": 3, "totalTokens": 15, "cacheReadInputTokens": 10 },
+            "metrics": { "latencyMs": 551 },
+        })
+    };
+    Adapter {
+        model: "bedrock:anthropic.claude-3-5-haiku-20241022-v1:0",
+        key: "AWS_BEARER_TOKEN_BEDROCK",
+        good: body(
+            "tool_use",
+            json!([{ "toolUse": { "toolUseId": "t1", "name": "score", "input": { "score": 7 } } }]),
+        ),
+        refusal: None,
+        filter: Some(body("content_filtered", json!([]))),
+        cut: body("max_tokens", json!([])),
+    }
+}
+
 pub(super) fn prompt() -> Prompt {
     let mut prompt = Prompt::new("g_eval/score", "How good?");
     let mut system = prompt.messages[0].clone();
@@ -331,6 +371,175 @@ fn mistral_calls_the_seed_by_another_name() {
 }
 
 #[test]
+fn cohere_has_a_schema_of_its_own_form_a_seed_and_no_alternatives() {
+    let (reply, received) = asked(&cohere(), "command-a-03-2025");
+    assert!(
+        received.head.starts_with("POST /v1/chat "),
+        "{}",
+        received.head
+    );
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+    let body = received.body;
+    assert_eq!(body["messages"][0]["role"], "system");
+    assert_eq!(body["response_format"]["type"], "json_object");
+    assert_eq!(
+        body["response_format"]["json_schema"]["required"],
+        json!(["reason", "score"])
+    );
+    assert_eq!(
+        (&body["seed"], &body["temperature"]),
+        (&json!(7), &json!(0))
+    );
+    assert_eq!(body["max_tokens"], json!(1024));
+    assert!(body["logprobs"].is_null(), "{body}");
+    assert_eq!(reply.notes, ["the model has no log-probabilities"]);
+}
+
+#[test]
+fn cohere_takes_its_key_from_either_variable() {
+    let adapter = Adapter {
+        key: "COHERE_API_KEY",
+        ..cohere()
+    };
+    let (_, received) = asked(&adapter, "command-a-03-2025");
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_is_made_to_call_a_tool_and_takes_a_bearer_key() {
+    let (reply, received) = asked(&bedrock(), "anthropic.claude-3-5-haiku-20241022-v1:0");
+    let path = "/v1/model/anthropic.claude-3-5-haiku-20241022-v1%3A0/converse";
+    assert!(
+        received.head.starts_with(&format!("POST {path} ")),
+        "{}",
+        received.head
+    );
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+    let body = received.body;
+    assert_eq!(body["system"], json!([{ "text": "You judge." }]));
+    assert_eq!(
+        body["messages"],
+        json!([{ "role": "user", "content": [{ "text": "How good?" }] }])
+    );
+    assert_eq!(
+        body["inferenceConfig"],
+        json!({ "temperature": 0, "maxTokens": 1024 })
+    );
+    let tool = &body["toolConfig"]["tools"][0]["toolSpec"];
+    assert_eq!(tool["name"], "score");
+    assert_eq!(tool["inputSchema"]["json"]["type"], "object");
+    assert_eq!(
+        body["toolConfig"]["toolChoice"],
+        json!({ "tool": { "name": "score" } })
+    );
+    assert_eq!(reply.usage.unwrap().cached_tokens, 10);
+    let notes = [
+        "the model has no log-probabilities",
+        "the model has no `seed`; the judge may answer differently each time",
+    ];
+    assert_eq!(reply.notes, notes);
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_signs_where_there_is_no_bearer_key() {
+    let adapter = bedrock();
+    let mock = Mock::start([ok(&adapter.good)]);
+    let vars = [
+        ("LLMTEST_MODEL", adapter.model),
+        ("LLMTEST_BASE_URL", &mock.url()),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", KEY),
+        ("AWS_SESSION_TOKEN", "session-token-0123456789"),
+    ];
+    let bench = Bench::new("bedrock-signs", &vars);
+    ask(&bench.judges.standard().unwrap()).unwrap();
+    let head = mock.received().remove(0).head;
+    let line = |name: &str| {
+        let line = head.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no `{name}` in {head}"))
+    };
+    let authorization = line("authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/");
+    assert!(
+        authorization.contains("/eu-central-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature="),
+        "{authorization}"
+    );
+    assert_eq!(
+        authorization.rsplit('=').next().unwrap().len(),
+        64,
+        "{authorization}"
+    );
+    assert_eq!(
+        line("x-amz-security-token: "),
+        "x-amz-security-token: session-token-0123456789"
+    );
+    let date = line("x-amz-date: ");
+    assert!(date.ends_with('Z') && date.len() == "x-amz-date: 20150830T123600Z".len());
+    assert!(!head.contains(KEY), "{head}");
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_that_refuses_a_forced_tool_is_asked_for_text() {
+    let adapter = bedrock();
+    let text = json!({
+        "output": { "message": { "content": [{ "text": SCORE }] } }, "stopReason": "end_turn",
+    });
+    let refusal = Answer::Status(
+        400,
+        "x-amzn-errortype: ValidationException:http://internal.amazon.com/coral/\r\n",
+        json!({ "message": "This model doesn't support tool use." }).to_string(),
+    );
+    let mock = Mock::start([refusal, ok(&text)]);
+    let bench = bench("text", &adapter, &mock.url(), &[]);
+    let reply = ask(&bench.judges.standard().unwrap()).unwrap();
+    assert_eq!(
+        reply.notes[0],
+        "the server refuses JSON schemas and JSON mode; the reply was read as text with JSON in it"
+    );
+    assert!(mock.received()[1].body["toolConfig"].is_null());
+}
+
+#[cfg(not(feature = "bedrock"))]
+#[test]
+fn without_its_feature_bedrock_names_it() {
+    let vars = [("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
+    let bench = Bench::new("bedrock-off", &vars);
+    let error = ask(&bench.judges.standard().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("`bedrock` is switched off in this build")
+            && error.contains("--features bedrock"),
+        "{error}"
+    );
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_without_a_region_or_a_key_says_what_to_set() {
+    let message = |vars: &[(&str, &str)]| {
+        let mut all = vec![("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
+        all.extend(vars);
+        let bench = Bench::new("bedrock-bare", &all);
+        ask(&bench.judges.standard().unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    let error = message(&[]);
+    assert!(error.contains("hint: set AWS_REGION or "), "{error}");
+    let error = message(&[("AWS_REGION", "us-east-1")]);
+    assert!(
+        error.contains("`AWS_BEARER_TOKEN_BEDROCK` is not set")
+            && error.contains("https://bedrock-runtime.us-east-1.amazonaws.com")
+            && error.contains("hint: or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_known_of_a_model_is_not_asked_for() {
     let adapter = Adapter {
         model: "openai:o3-mini",
@@ -405,6 +614,11 @@ fn embeddings_are_asked_for_in_the_providers_form() {
             "/v1/openai/deployments/text-embedding-3-small/embeddings?api-version=2024-10-21",
             json!({ "data": [{ "index": 1, "embedding": [0.0, 3.0] }, { "index": 0, "embedding": [1.0, 0.0] }] }),
         ),
+        (
+            cohere(),
+            "/v1/embed",
+            json!({ "id": "1", "embeddings": { "float": vectors }, "meta": { "billed_units": { "input_tokens": 2 } } }),
+        ),
     ] {
         let mock = Mock::start([ok(&answer)]);
         let bench = bench("embeds", &adapter, &mock.url(), &[("LLMTEST_MODE", "live")]);
@@ -413,6 +627,8 @@ fn embeddings_are_asked_for_in_the_providers_form() {
         let head = mock.received().remove(0).head;
         assert!(head.starts_with(&format!("POST {path} ")), "{head}");
     }
+    #[cfg(feature = "bedrock")]
+    embeddings_of_bedrock(&texts);
     let vars = [
         ("LLMTEST_EMBEDDER_MODEL", "anthropic:x"),
         ("LLMTEST_MODE", "live"),
@@ -425,4 +641,36 @@ fn embeddings_are_asked_for_in_the_providers_form() {
         error.starts_with("`anthropic` has no embeddings"),
         "{error}"
     );
+}
+
+/// Titan takes one text a request, Cohere's models all of them.
+#[cfg(feature = "bedrock")]
+fn embeddings_of_bedrock(texts: &[String]) {
+    let one = |vector: Value| ok(&json!({ "embedding": vector, "inputTextTokenCount": 1 }));
+    let mock = Mock::start([one(json!([1.0, 0.0])), one(json!([0.0, 3.0]))]);
+    let live = ("LLMTEST_MODE", "live");
+    let titan = bench("embeds", &bedrock(), &mock.url(), &[live]);
+    let found = block_on(titan.judges.embedder().embed(texts)).unwrap();
+    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
+    let received = mock.received();
+    assert!(
+        received[0]
+            .head
+            .starts_with("POST /v1/model/amazon.titan-embed-text-v2%3A0/invoke "),
+        "{}",
+        received[0].head
+    );
+    assert_eq!(received[1].body, json!({ "inputText": "two" }));
+    let both = json!({ "embeddings": { "float": [[1.0, 0.0], [0.0, 3.0]] } });
+    let mock = Mock::start([ok(&both)]);
+    let model = (
+        "LLMTEST_EMBEDDER_MODEL",
+        "bedrock:cohere.embed-multilingual-v3",
+    );
+    let cohere = bench("embeds2", &bedrock(), &mock.url(), &[live, model]);
+    let found = block_on(cohere.judges.embedder().embed(texts)).unwrap();
+    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
+    let body = mock.received().remove(0).body;
+    assert_eq!(body["texts"], json!(["one", "two"]));
+    assert!(body["model"].is_null(), "{body}");
 }
