@@ -59,11 +59,9 @@ const PROVIDERS: [Provider; 8] = [
     Provider {
         model: "anthropic:judge-1",
         header: "x-api-key: ",
-        reply: |request| {
-            let input = json!({ "reason": "It thanks.", "score": 9 });
-            let name = &request.body["tools"][0]["name"];
-            let content = json!([{ "type": "tool_use", "name": name, "input": input }]);
-            json!({ "type": "message", "content": content, "stop_reason": "tool_use" })
+        reply: |_| {
+            let content = json!([{ "type": "text", "text": GRADE }]);
+            json!({ "type": "message", "content": content, "stop_reason": "end_turn" })
         },
         refusal: Some(|| {
             let details = json!({ "explanation": "I won't." });

@@ -145,6 +145,10 @@ impl Server {
     }
 
     fn noted(&self, mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
+        // The others' numbers may be of any currency.
+        reply.cost = reply
+            .cost
+            .filter(|_| self.trouble.config.provider.name == "openrouter");
         reply.notes = dialect.notes(Dialect::known(&self.trouble.config), prompt);
         let missing = reply.logprobs.as_ref().is_none_or(Vec::is_empty);
         let said = reply.notes.iter().any(|note| note.contains("log-prob"));

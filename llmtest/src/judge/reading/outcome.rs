@@ -88,6 +88,8 @@ impl Reading {
         let mut reply = Reply::new(self.text);
         reply.logprobs = self.logprobs;
         reply.usage = self.usage.map(Count::usage);
+        reply.model = self.model;
+        reply.cost = self.cost;
         Outcome::Reply(reply)
     }
 }

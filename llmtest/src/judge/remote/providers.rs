@@ -88,7 +88,7 @@ pub(super) fn responses() -> Adapter {
 pub(super) fn anthropic() -> Adapter {
     let body = |stop: &str, content: Value| {
         json!({
-            "type": "message", "content": content, "stop_reason": stop,
+            "type": "message", "model": "claude-x-20260101", "content": content, "stop_reason": stop,
             "stop_details": { "explanation": "I won't." },
             "usage": { "input_tokens": 2, "cache_read_input_tokens": 10, "output_tokens": 3 },
         })
@@ -97,8 +97,8 @@ pub(super) fn anthropic() -> Adapter {
         model: "anthropic:claude-x",
         key: "ANTHROPIC_API_KEY",
         good: body(
-            "tool_use",
-            json!([{ "type": "tool_use", "name": "score", "input": { "score": 7 } }]),
+            "end_turn",
+            json!([{ "type": "thinking", "thinking": "7?" }, { "type": "text", "text": SCORE }]),
         ),
         refusal: Some(body("refusal", json!([]))),
         filter: None,
@@ -244,7 +244,7 @@ fn has_header(received: &Received, header: &str) {
 }
 
 #[test]
-fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
+fn anthropic_has_a_schema_and_neither_seed_nor_alternatives() {
     let (reply, received) = asked(&anthropic(), "claude-x");
     assert!(
         received.head.starts_with("POST /v1/messages "),
@@ -259,11 +259,10 @@ fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
         body["messages"],
         json!([{ "role": "user", "content": "How good?" }])
     );
-    assert_eq!(
-        body["tool_choice"],
-        json!({ "type": "tool", "name": "score" })
-    );
-    assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
+    let format = &body["output_config"]["format"];
+    assert_eq!(format["type"], "json_schema");
+    assert_eq!(format["schema"]["required"], json!(["reason", "score"]));
+    assert!(body["tools"].is_null());
     assert_eq!(
         (&body["max_tokens"], &body["temperature"]),
         (&json!(1024), &json!(0))
@@ -271,6 +270,100 @@ fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
     assert!(body["seed"].is_null() && body["logprobs"].is_null());
     let note = "the model has no `seed`; the judge may answer differently each time";
     assert_eq!(reply.notes, ["the model has no log-probabilities", note]);
+    assert_eq!(reply.model.as_deref(), Some("claude-x-20260101"));
+}
+
+#[test]
+fn a_model_of_anthropic_without_structured_outputs_is_made_to_call_a_tool() {
+    let adapter = anthropic();
+    let refusal = "output_config.format: this model does not support structured outputs";
+    let mut tool = adapter.good.clone();
+    tool["content"] =
+        json!([{ "type": "tool_use", "name": "score", "input": { "reason": "r", "score": 7 } }]);
+    tool["stop_reason"] = json!("tool_use");
+    let mock = Mock::start([Answer::error(400, refusal), ok(&tool)]);
+    let bench = bench("tool", &adapter, &mock.url(), &[]);
+    let judge = bench.judges.standard().unwrap();
+    let reply = ask(&judge).unwrap();
+    assert_eq!(
+        reply.text.replace(' ', ""),
+        "{\"reason\":\"r\",\"score\":7}"
+    );
+    assert_eq!(
+        reply.notes[0],
+        "the server refuses JSON schemas; the reply was taken from a forced tool"
+    );
+    let body = mock.received().remove(1).body;
+    assert_eq!(
+        body["tool_choice"],
+        json!({ "type": "tool", "name": "score" })
+    );
+    assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
+    assert!(body["output_config"].is_null());
+}
+
+/// The model that answered is in every reply, in whatever member the provider names it, and in the recording.
+#[test]
+fn replies_name_the_model_that_answered() {
+    for (adapter, member) in [
+        (openai(), "model"),
+        (responses(), "model"),
+        (gemini(), "modelVersion"),
+        (ollama(), "model"),
+    ] {
+        let mut good = adapter.good.clone();
+        good[member] = json!("judge-x-2026-01-01");
+        let mock = Mock::start([ok(&good)]);
+        let bench = bench("model", &adapter, &mock.url(), &[]);
+        let reply = ask(&bench.judges.standard().unwrap()).unwrap();
+        assert_eq!(reply.model.as_deref(), Some("judge-x-2026-01-01"));
+        assert_eq!(reply.cost, None);
+        bench.recordings.finish().unwrap();
+        let recorded = bench.recorded("judge/g_eval.jsonl");
+        assert!(
+            recorded.contains("\"model\":\"judge-x-2026-01-01\""),
+            "{recorded}"
+        );
+    }
+}
+
+#[test]
+fn openrouter_states_what_a_call_cost_and_absurd_numbers_are_none() {
+    let adapter = Adapter {
+        model: "openrouter:anthropic/claude-x",
+        key: "OPENROUTER_API_KEY",
+        ..openai()
+    };
+    let cost = |adapter: &Adapter, usage: Value| {
+        let mut good = adapter.good.clone();
+        let tokens = good["usage"].as_object_mut().unwrap();
+        tokens.extend(usage.as_object().unwrap().clone());
+        let mock = Mock::start([ok(&good)]);
+        let bench = bench("cost", adapter, &mock.url(), &[]);
+        let judge = bench.judges.standard().unwrap();
+        let live = ask(&judge).unwrap().cost;
+        let replayed = ask(&judge).unwrap();
+        assert!(replayed.replayed);
+        assert_eq!(replayed.cost, live);
+        let asked = mock.received().remove(0).body;
+        (live, asked["usage"]["include"] == true)
+    };
+    for (usage, expected) in [
+        (json!({ "cost": 0.000_130_45 }), Some(0.000_130_45)),
+        (json!({ "cost": 0 }), Some(0.0)),
+        (
+            json!({ "cost": 0.001, "is_byok": true, "cost_details": { "upstream_inference_cost": 0.02 } }),
+            Some(0.021),
+        ),
+        (json!({ "cost": 0.001, "is_byok": true }), None),
+        (json!({ "cost": -1.0 }), None),
+        (json!({ "cost": 1e300 }), None),
+        (json!({ "cost": "free" }), None),
+        (json!({}), None),
+    ] {
+        assert_eq!(cost(&adapter, usage.clone()), (expected, true), "{usage}");
+    }
+    assert_eq!(cost(&openai(), json!({ "cost": 0.5 })), (None, false));
 }
 
 #[test]

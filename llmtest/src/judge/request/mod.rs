@@ -44,6 +44,9 @@ pub(super) fn of_prompt(config: &JudgeConfig, prompt: &Prompt, dialect: Dialect)
                 body["random_seed"] = json!(seed);
                 body.as_object_mut().map(|members| members.remove("seed"));
             }
+            if config.provider.name == "openrouter" {
+                body["usage"] = json!({ "include": true });
+            }
             request(format!("{base}/chat/completions"), body, Wire::Chat)
         }
         Api::Azure => {
