@@ -304,10 +304,14 @@ impl<'a> Env<'a> {
 
     /// Keys of other services, which the application may hold and an observed argument may show.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
-        let keys = self
-            .0
-            .iter()
-            .filter(|(name, value)| name.ends_with("_API_KEY") && value.trim().len() >= 16);
+        const OTHERS: [&str; 3] = [
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ];
+        let keys = self.0.iter().filter(|(name, value)| {
+            (name.ends_with("_API_KEY") || OTHERS.contains(name)) && value.trim().len() >= 16
+        });
         keys.map(|(_, value)| Secret::new(value.trim()))
     }
 }

@@ -131,11 +131,12 @@ fn provider(
             .map(AnyEmbedder::from);
     }
     let variable = &config.api_key_env;
+    let also = super::also_keys(config);
     Err(JudgeError::new(
         JudgeErrorKind::Config,
         format!(
             "no embedder is configured: `{variable}` is not set, and this text is not recorded\n\
-             hint: set `{variable}` to a key of {}\n\
+             hint: set `{variable}` to a key of {}{also}\n\
              hint: or use a server on your machine: `LLMTEST_EMBEDDER_BASE_URL=http://127.0.0.1:8090/v1 cargo test`\n\
              hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
             config.shown_url()

@@ -21,6 +21,8 @@ mod remote;
 #[cfg(feature = "http")]
 mod request;
 mod retry;
+#[cfg(feature = "bedrock")]
+mod sigv4;
 #[cfg(feature = "http")]
 mod trouble;
 
@@ -324,27 +326,56 @@ fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyJudge
 #[cfg(feature = "http")]
 fn no_address(config: &JudgeConfig) -> Option<JudgeError> {
     let (table, prefix) = (config.role.name(), config.role.prefix());
+    let bedrock = config.provider.api == crate::config::Api::Converse;
+    #[cfg(not(feature = "bedrock"))]
+    if bedrock {
+        return Some(JudgeError::new(
+            JudgeErrorKind::Config,
+            "`bedrock` is switched off in this build, and this request is not recorded\n\
+             hint: enable the feature of that name: `cargo add llmtest --dev --features bedrock`",
+        ));
+    }
+    let (variable, example) = if bedrock {
+        (
+            "AWS_REGION",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+        )
+    } else {
+        ("AZURE_OPENAI_ENDPOINT", "https://NAME.openai.azure.com")
+    };
     config.base_url.is_empty().then(|| {
         JudgeError::new(
             JudgeErrorKind::Config,
             format!(
                 "it is not known where your `{}` is, and this request is not recorded\n\
-                 hint: set AZURE_OPENAI_ENDPOINT or {prefix}_BASE_URL, or `base-url` under `[{table}]`, such as `https://NAME.openai.azure.com`",
+                 hint: set {variable} or {prefix}_BASE_URL, or `base-url` under `[{table}]`, such as `{example}`",
                 config.provider.name
             ),
         )
     })
 }
 
+/// Another way to give a key.
+#[cfg(feature = "http")]
+fn also_keys(config: &JudgeConfig) -> &'static str {
+    if config.provider.api == crate::config::Api::Converse {
+        "\nhint: or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; \
+         `aws configure export-credentials --format env` prints those of any profile"
+    } else {
+        ""
+    }
+}
+
 /// The three ways to a judge.
 #[cfg(feature = "http")]
 fn no_judge(config: &JudgeConfig) -> JudgeError {
     let variable = &config.api_key_env;
+    let also = also_keys(config);
     JudgeError::new(
         JudgeErrorKind::Config,
         format!(
             "no judge is configured: `{variable}` is not set, and this request is not recorded\n\
-             hint: set `{variable}` to a key of {}\n\
+             hint: set `{variable}` to a key of {}{also}\n\
              hint: or use a server on your machine: `LLMTEST_BASE_URL=http://127.0.0.1:8089/v1 cargo test`\n\
              hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
             config.shown_url()

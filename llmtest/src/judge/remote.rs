@@ -87,7 +87,9 @@ impl Server {
             let Some(refusal) = failure.refusal else {
                 return Err(failure.error);
             };
-            let Some(simpler) = dialect.without_what(&refusal, prompt) else {
+            let Some(simpler) =
+                dialect.without_what(&refusal, prompt, self.trouble.config.provider.api)
+            else {
                 return Err(failure.error);
             };
             self.learn(prompt, dialect, simpler, &refusal);
@@ -103,12 +105,18 @@ impl Server {
             wire,
             tool,
         } = request::of_prompt(&trouble.config, prompt, dialect);
-        let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
+        let Answer {
+            status,
+            text,
+            wait,
+            kind,
+        } = post(&self.client, trouble, &url, &body).await?;
         if !(200..300).contains(&status) {
             if let Some(said) = reading::filtered(&text) {
                 return Err(trouble.refused(prompt, &said).into());
             }
             let said = reading::error_text(&text);
+            let (status, said) = reading::typed(status, said, kind.as_deref());
             let error = trouble.status(status, &said, wait);
             let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
@@ -137,6 +145,10 @@ impl Server {
     }
 
     fn noted(&self, mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
+        // The others' numbers may be of any currency.
+        reply.cost = reply
+            .cost
+            .filter(|_| self.trouble.config.provider.name == "openrouter");
         reply.notes = dialect.notes(Dialect::known(&self.trouble.config), prompt);
         let missing = reply.logprobs.as_ref().is_none_or(Vec::is_empty);
         let said = reply.notes.iter().any(|note| note.contains("log-prob"));

@@ -26,7 +26,9 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
                     "json_schema": { "name": schema.name, "strict": true, "schema": schema.schema },
                 });
             }
-            Format::Object => body["response_format"] = json!({ "type": "json_object" }),
+            Format::Tool | Format::Object => {
+                body["response_format"] = json!({ "type": "json_object" })
+            }
             Format::Text => {}
         }
     }

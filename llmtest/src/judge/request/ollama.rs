@@ -27,7 +27,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
     if let Some(schema) = &prompt.schema {
         match dialect.format {
             Format::Schema => body["format"] = schema.schema.clone(),
-            Format::Object => body["format"] = json!("json"),
+            Format::Tool | Format::Object => body["format"] = json!("json"),
             Format::Text => {}
         }
     }

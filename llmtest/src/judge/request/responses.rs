@@ -20,7 +20,9 @@ pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
                     "type": "json_schema", "name": schema.name, "strict": true, "schema": schema.schema,
                 } });
             }
-            Format::Object => body["text"] = json!({ "format": { "type": "json_object" } }),
+            Format::Tool | Format::Object => {
+                body["text"] = json!({ "format": { "type": "json_object" } })
+            }
             Format::Text => {}
         }
     }
