@@ -254,6 +254,7 @@ pub struct Asker {
     shared: AtomicBool,
     as_given: bool,
     judges: Option<FindJudge>,
+    wrap: Option<WrapJudge>,
     samples: Mutex<HashMap<String, u32>>,
     first_sample: u32,
     log: Arc<Mutex<AskLog>>,
@@ -261,6 +262,9 @@ pub struct Asker {
 
 /// Finds a registered judge by its name.
 type FindJudge = Arc<dyn Fn(&str) -> JudgeSlot + Send + Sync>;
+
+/// Puts something between a metric and a judge that was passed as a value.
+type WrapJudge = Arc<dyn Fn(&AnyJudge) -> AnyJudge + Send + Sync>;
 
 /// How many equal requests a part of a metric can make before its answers are those of the next part.
 const SAMPLES_OF_A_PART: u32 = 1000;
@@ -312,6 +316,7 @@ impl Asker {
             shared: AtomicBool::new(false),
             as_given: false,
             judges: None,
+            wrap: None,
             samples: Mutex::default(),
             first_sample: 0,
             log: Arc::default(),
@@ -328,12 +333,25 @@ impl Asker {
         self
     }
 
+    /// Sets what stands before judges that are passed as values to parts of metrics.
+    #[doc(hidden)]
+    pub fn wrapping_judges(
+        mut self,
+        wrap: impl Fn(&AnyJudge) -> AnyJudge + Send + Sync + 'static,
+    ) -> Self {
+        self.wrap = Some(Arc::new(wrap));
+        self
+    }
+
     /// An asker for a part of this measurement: it counts in the same log, and numbers its samples itself, so that they
     /// do not depend on what the other parts ask meanwhile.
     fn part(&self, choice: Option<&JudgeChoice>, nth: u32) -> Self {
         let judge = match (choice, &self.judges) {
             (None, _) => self.judge.clone(),
-            (Some(JudgeChoice::This(judge)), _) => Ok(judge.clone()),
+            (Some(JudgeChoice::This(judge)), _) => Ok(match &self.wrap {
+                Some(wrap) => wrap(judge),
+                None => judge.clone(),
+            }),
             (Some(JudgeChoice::Named(name)), Some(find)) => find(name),
             (Some(JudgeChoice::Named(name)), None) => Err(JudgeError::new(
                 JudgeErrorKind::Config,
@@ -350,6 +368,7 @@ impl Asker {
             shared: AtomicBool::new(false),
             as_given: self.as_given,
             judges: self.judges.clone(),
+            wrap: self.wrap.clone(),
             samples: Mutex::default(),
             first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
             log: self.log.clone(),

@@ -124,10 +124,8 @@ fn a_budget_that_is_reached_stops_the_calls_and_keeps_what_was_measured() {
         &ran,
         "hint: raise `budget` under `[cost]` in llmtest.toml (or LLMTEST_BUDGET)",
     );
-    assert_eq!(
-        ran.counts().expect("counts")[..2],
-        [made as u32, 12 - made as u32]
-    );
+    let passed = u32::try_from(made).expect("a few");
+    assert_eq!(ran.counts().expect("counts")[..2], [passed, 12 - passed]);
     let report = bench.report();
     for test in &report.tests {
         let [polite, contains] = test.trials[0].measurements.as_slice() else {
@@ -190,39 +188,46 @@ fn two_processes_of_one_run_share_one_budget() {
     let (bench, server) = (Bench::of("cost", "shared"), polite());
     let (records, url) = (bench.path().join("records"), server.url());
     let records = records.to_string_lossy();
-    let start = |filter: &str| {
+    let start = |id: &str, filter: &str, budget: &str| {
         let vars = [
             ("LLMTEST_DIR", &*records),
             ("LLMTEST_MODE", "live"),
             ("LLMTEST_BASE_URL", &url),
-            ("LLMTEST_RUN_ID", "together"),
-            ("LLMTEST_BUDGET", "1500 tokens"),
+            ("LLMTEST_RUN_ID", id),
+            ("LLMTEST_BUDGET", budget),
             PRICED,
-            ONE,
         ];
         run_in(bench.path(), &fixture("cost"), [filter], &vars)
     };
-    let alone = start("rows::q00");
+    // What a call sets aside; rows differ in a digit only.
+    let alone = start("alone", "rows::q00", "1M tokens");
     assert_eq!(alone.code, 0, "{}", alone.text());
+    let ledger = bench.path().join("records/runs/alone/budget.ledger");
+    let ledger = std::fs::read_to_string(ledger).expect("what the run spent");
+    let held: serde_json::Value =
+        serde_json::from_str(ledger.lines().next().expect("a call")).expect("a line");
+    let held = held["tokens"].as_u64().expect("tokens");
+    assert!((1024..1600).contains(&held), "{held}");
+
+    // Six calls: at the last five times 15 are spent, and as much as it may take is left.
+    let budget = format!("{} tokens", held + 5 * 15);
     let (one, two) = std::thread::scope(|scope| {
-        let other = scope.spawn(|| start("rows::q0"));
-        (
-            start("rows::q1"),
-            other.join().expect("the other process ends"),
-        )
+        let other = scope.spawn(|| start("together", "rows::q0", &budget));
+        let one = start("together", "rows::q1", &budget);
+        (one, other.join().expect("the other process ends"))
     });
-    let made = server.received().len() as u64;
-    let budget = &cost(&bench).budgets[0];
+    let made = server.received().len() as u64 - 1;
+    let both = format!("{}{}", one.text(), two.text());
+    assert_eq!(made, 6, "{both}");
     assert_eq!(
-        (budget.calls, budget.tokens),
-        (made, made * 15),
-        "{}{}",
-        one.text(),
-        two.text()
+        one.counts().expect("counts")[0] + two.counts().expect("counts")[0],
+        6,
+        "{both}"
     );
-    assert!(budget.tokens <= 1500);
-    // Alone, each would have had 100 calls.
-    assert_eq!(made, 13);
+    // Whoever ends last folds the records of both.
+    let cost = cost(&bench);
+    assert_eq!((cost.budgets[0].calls, cost.budgets[0].tokens), (6, 90));
+    assert_eq!((cost.over_budget, cost.budgets[0].refused), (6, 6));
 }
 
 #[test]

@@ -131,22 +131,22 @@ impl Ledger {
         state.stale.extend(others);
     }
 
+    fn open(&self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).read(true).append(true);
+        options.open(&self.path)
+    }
+
     fn locked<T>(
         &self,
         decide: impl FnOnce(&mut State) -> io::Result<(T, Option<Line>)>,
     ) -> io::Result<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = match state.file.take() {
-            Some(file) => file,
-            None => {
-                if let Some(folder) = self.path.parent() {
-                    std::fs::create_dir_all(folder)?;
-                }
-                let mut options = OpenOptions::new();
-                options.create(true).read(true).append(true);
-                options.open(&self.path)?
-            }
-        };
+        let known = state.file.take();
+        let mut file = known.map_or_else(|| self.open(), Ok)?;
         file.lock()?;
         let done = state.take_over(&mut file).and_then(|()| {
             let (answer, line) = decide(&mut state)?;

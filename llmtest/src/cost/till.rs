@@ -330,7 +330,7 @@ mod tests {
         // Each takes 10 × 0.40 + 1,024 × 1.60 dollars a million, and 7 tokens are set aside for its prompt: 30 fit.
         let (made, errors, budgets) = crowd("money", "$0.05", 1020);
         let each = 0.000_001 * (10.0 * 0.40 + 1020.0 * 1.60);
-        assert_eq!(made, (0.05 / each) as u64);
+        assert_eq!(made, 30);
         assert_eq!(errors.len() as u64, 64 - made);
         assert!(
             errors
@@ -351,8 +351,7 @@ mod tests {
 
     #[test]
     fn calls_that_take_less_than_was_set_aside_leave_room_for_others() {
-        // 1,030 are set aside, 20 taken: 64 × 20 is more than 1,200 only at the 61st, which would set aside too much
-        // from 1,200 - 1,030 on.
+        // 1,031 are set aside and 20 taken: after eight calls 160 + 1,031 fit, after nine 180 + 1,031 do not.
         let (made, errors, budgets) = crowd("tokens", "1200 tokens", 10);
         assert_eq!((made, errors.len()), (9, 55));
         assert_eq!(

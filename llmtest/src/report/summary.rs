@@ -6,7 +6,6 @@ use super::terminal::Style;
 use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
 use crate::cost::{CostSums, CostView, ProcessCost, Spending, grouped};
-use llmtest_metrics::Usage;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -17,9 +16,8 @@ use std::time::Duration;
 pub(crate) struct Tally {
     lines: BTreeMap<(bool, String), Line>,
     cases: BTreeMap<Outcome, usize>,
-    judge_calls: u32,
-    replayed_calls: u32,
-    usage: Usage,
+    /// Calls of judges that ended without an answer.
+    unanswered: u64,
     stages: (u32, u32),
     blame: BlameTally,
     cost: CostSums,
@@ -44,9 +42,8 @@ impl Tally {
             self.stages.0 += trial.stages.0;
             self.stages.1 += trial.stages.1;
             for m in &trial.measurements {
-                self.judge_calls += m.judge_calls;
-                self.replayed_calls += m.replayed_calls;
-                self.usage += m.usage;
+                let answered: u64 = m.spending.values().map(|spending| spending.calls).sum();
+                self.unanswered += u64::from(m.judge_calls).saturating_sub(answered);
                 // The whole counts, whatever the number of its parts.
                 if m.part {
                     continue;
@@ -186,13 +183,12 @@ pub(crate) fn summary(
         "{total} {}: {counts}",
         if total == 1 { "case" } else { "cases" }
     );
-    if tally.judge_calls > 0 {
+    if tally.unanswered > 0 {
+        let plural = if tally.unanswered == 1 { "" } else { "s" };
         let _ = write!(
             out,
-            " · judge: {} calls ({} replayed), {} tokens",
-            tally.judge_calls,
-            tally.replayed_calls,
-            tally.usage.total()
+            " · {} judge call{plural} without an answer",
+            tally.unanswered
         );
     }
     if tally.stages.1 > 0 {

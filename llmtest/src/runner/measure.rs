@@ -100,6 +100,10 @@ fn trial() -> u32 {
 fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
     Asker::new(run.judge(judge), run.memo.clone(), trial)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
+        .wrapping_judges(|judge| match &run.judges {
+            Some(judges) => judges.paid(judge),
+            None => judge.clone(),
+        })
         .embedding(run.embedder())
 }
 
@@ -312,16 +316,14 @@ impl About {
                 record.exhibit = score.exhibit;
                 record.details = score.details.into_iter().collect();
             }
-            Err(error) => match error.downcast_ref::<NotApplicable>() {
-                Some(skip) => {
+            Err(error) => {
+                record.reason = Some(error_chain(&*error));
+                record.over_budget = is_over_budget(&*error);
+                if let Some(skip) = error.downcast_ref::<NotApplicable>() {
                     record.outcome = Outcome::Skipped;
                     record.reason = Some(skip.reason().to_string());
                 }
-                None => {
-                    record.over_budget = is_over_budget(&*error);
-                    record.reason = Some(error_chain(&*error));
-                }
-            },
+            }
         }
         record
     }
