@@ -15,8 +15,10 @@ pub(crate) use provider::Provider;
 
 pub(crate) use vars::HarnessVars;
 
+use crate::cost::{Budget, OwnPrice, Prices, Till};
 use crate::observe::Limits;
 use crate::redact::{Redactor, Secret};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub(crate) struct Config {
     /// Where traces go.
     pub(crate) export: ExportConfig,
     pub(crate) blame: BlameConfig,
+    pub(crate) cost: CostConfig,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -134,7 +137,6 @@ impl Role {
 
 impl JudgeConfig {
     /// Whether the server runs on this machine.
-    #[cfg(any(test, feature = "http"))]
     pub(crate) fn is_local(&self) -> bool {
         is_local(&self.base_url)
     }
@@ -163,7 +165,6 @@ impl JudgeConfig {
 }
 
 /// Whether a URL is of this machine.
-#[cfg(any(test, feature = "http"))]
 fn is_local(url: &str) -> bool {
     let host = host(url);
     host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.")
@@ -184,7 +185,6 @@ fn shown_url(url: &str) -> String {
 }
 
 /// The host of a URL, without port, user and brackets.
-#[cfg(any(test, feature = "http"))]
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -214,6 +214,17 @@ pub(crate) struct BlameConfig {
     pub(crate) max: usize,
 }
 
+/// `[cost]` and `[prices]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CostConfig {
+    /// What a run may spend.
+    pub(crate) budget: Option<Budget>,
+    /// Prices that go before the table.
+    pub(crate) prices: BTreeMap<String, OwnPrice>,
+    /// Say what the run would take, and run nothing.
+    pub(crate) estimate: bool,
+}
+
 /// What an inconclusive comparison means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -237,6 +248,15 @@ pub(crate) enum Mode {
 }
 
 impl Config {
+    /// Where live calls of the run with this folder pay.
+    pub(crate) fn till(&self, folder: &Path) -> Till {
+        let local = [&self.judge, &self.embedder].into_iter();
+        let local = local.filter(|server| server.is_local());
+        let local = local.map(|server| server.model.clone());
+        let prices = Prices::new(self.cost.prices.clone(), local);
+        Till::new(prices, self.cost.budget, folder)
+    }
+
     /// Reads `llmtest.toml`, upwards from the crate's folder, and the real environment.
     pub(crate) fn from_env(manifest_dir: Option<&Path>) -> Result<Self, ConfigError> {
         let vars: Vec<_> = std::env::vars_os()
@@ -329,6 +349,11 @@ pub(crate) fn load(
                 .or(file.blame.causal)
                 .unwrap_or_default(),
             max: file.blame.max.map_or(100, Into::into),
+        },
+        cost: CostConfig {
+            budget: env.budget("LLMTEST_BUDGET")?.or(file.cost.budget),
+            prices: file.prices,
+            estimate: env.switch("LLMTEST_ESTIMATE")?,
         },
         concurrency: env
             .count("LLMTEST_CONCURRENCY")?

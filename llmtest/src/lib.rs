@@ -5,6 +5,8 @@ mod blame;
 #[cfg(feature = "harness")]
 mod config;
 #[cfg(feature = "harness")]
+mod cost;
+#[cfg(feature = "harness")]
 mod dataset;
 #[cfg(feature = "harness")]
 mod entry;
@@ -35,6 +37,8 @@ pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
 #[cfg(feature = "harness")]
 pub use blame::{Blame, CausalShare, CausalTotals, Estimate, Lift, StageBlame};
+#[cfg(feature = "harness")]
+pub use cost::{BudgetReport, EstimateReport, RunCost, Spending};
 #[cfg(feature = "harness")]
 pub use dataset::DatasetError;
 #[cfg(feature = "harness")]

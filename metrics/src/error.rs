@@ -102,6 +102,8 @@ pub enum JudgeErrorKind {
     BadReply,
     /// Nothing is recorded for this request.
     Miss,
+    /// The call would pass a budget, or it is not known what it costs.
+    Budget,
 }
 
 /// An error of a judge. The text says what to do next; code branches on [`kind`](Self::kind).

@@ -2,6 +2,7 @@
 
 use super::file::{BaseUrl, VariableName};
 use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
+use crate::cost::Budget;
 use crate::redact::Secret;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -76,6 +77,14 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "LLMTEST_BLAME",
         "`causal` runs failed cases again with references in place of results; `table` does not",
+    ),
+    (
+        "LLMTEST_BUDGET",
+        "what a run may spend, such as `$2` or `200k tokens`",
+    ),
+    (
+        "LLMTEST_ESTIMATE",
+        "`1` says what the run would cost, by the last run, and runs nothing",
     ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
@@ -184,6 +193,14 @@ impl<'a> Env<'a> {
     pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
         let parse = |value| {
             parse_duration(value).map_err(|error| ConfigError::new(format!("`{name}`: {error}")))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn budget(&self, name: &str) -> Result<Option<Budget>, ConfigError> {
+        let parse = |value: &str| {
+            Budget::try_from(value.to_string())
+                .map_err(|error| ConfigError::new(format!("`{name}`: {error}")))
         };
         self.text(name).map(parse).transpose()
     }

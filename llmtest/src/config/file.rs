@@ -1,7 +1,9 @@
 //! The tables of `llmtest.toml`.
 
 use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, nearest, parse_duration};
+use crate::cost::{Budget, OwnPrice};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +20,14 @@ pub(super) struct File {
     pub(super) gate: Gate,
     pub(super) export: Export,
     pub(super) blame: Blame,
+    pub(super) cost: Cost,
+    pub(super) prices: BTreeMap<String, OwnPrice>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cost {
+    pub(super) budget: Option<Budget>,
 }
 
 #[derive(Debug, Default, Deserialize)]

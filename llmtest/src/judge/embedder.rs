@@ -3,6 +3,7 @@
 use super::limit::{Gate, Need};
 use super::retry::{Call, Manners, retrying};
 use crate::config::JudgeConfig;
+use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use llmtest_metrics::{AnyEmbedder, Embedder, JudgeError, JudgeErrorKind, Result};
@@ -15,6 +16,7 @@ pub(super) struct Configured {
     redactor: Arc<Redactor>,
     recordings: Arc<Recordings>,
     gate: Arc<Gate>,
+    till: Arc<Till>,
     provider: OnceLock<Result<AnyEmbedder, JudgeError>>,
 }
 
@@ -24,19 +26,21 @@ impl Configured {
         redactor: Arc<Redactor>,
         recordings: Arc<Recordings>,
         gate: Arc<Gate>,
+        till: Arc<Till>,
     ) -> Self {
         Self {
             config,
             redactor,
             recordings,
             gate,
+            till,
             provider: OnceLock::new(),
         }
     }
 
     /// One request, tried again where that may help.
     async fn live(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let make = || provider(&self.config, &self.redactor);
+        let make = || provider(&self.config, &self.redactor, &self.till);
         let provider = self.provider.get_or_init(make);
         let provider = provider.as_ref().map_err(Clone::clone)?;
         let call = Call {
@@ -104,7 +108,11 @@ impl Embedder for Configured {
 
 /// The server behind `base-url`.
 #[cfg(feature = "http")]
-fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedder, JudgeError> {
+fn provider(
+    config: &JudgeConfig,
+    redactor: &Arc<Redactor>,
+    till: &Arc<Till>,
+) -> Result<AnyEmbedder, JudgeError> {
     if let Some(error) = super::no_address(config) {
         return Err(error);
     }
@@ -119,7 +127,8 @@ fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedde
         ));
     }
     if !config.lacks_key() {
-        return super::embeddings::Embeddings::new(config, redactor.clone()).map(AnyEmbedder::from);
+        return super::embeddings::Embeddings::new(config, redactor.clone(), till.clone())
+            .map(AnyEmbedder::from);
     }
     let variable = &config.api_key_env;
     Err(JudgeError::new(
@@ -135,7 +144,11 @@ fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedde
 }
 
 #[cfg(not(feature = "http"))]
-fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyEmbedder, JudgeError> {
+fn provider(
+    _config: &JudgeConfig,
+    _redactor: &Arc<Redactor>,
+    _till: &Arc<Till>,
+) -> Result<AnyEmbedder, JudgeError> {
     Err(JudgeError::new(
         JudgeErrorKind::Config,
         "embedders over HTTP are switched off in this build\n\

@@ -1,7 +1,8 @@
 //! Judges: which one an expectation asks, and what stands between them; and the embedder.
 //!
-//! `Recorded(Limited(provider))`: each is a judge that wraps a judge.
+//! `Recorded(Limited(Budgeted(provider)))`: each is a judge that wraps a judge.
 
+mod budgeted;
 #[cfg(feature = "http")]
 mod dialect;
 mod embedder;
@@ -27,8 +28,10 @@ mod trouble;
 pub use reading::read_exchange;
 
 use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
+use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
+use budgeted::Budgeted;
 use embedder::Configured;
 #[cfg(feature = "otlp")]
 pub(crate) use http::{retry_after, tls};
@@ -105,13 +108,14 @@ pub(crate) struct Judges {
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
     gates: Gates,
+    till: Arc<Till>,
     standard: OnceLock<AnyJudge>,
     embedder: OnceLock<AnyEmbedder>,
     named: Mutex<BTreeMap<String, AnyJudge>>,
 }
 
 impl Judges {
-    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
+    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>, till: Arc<Till>) -> Self {
         let answered = Arc::<AtomicU64>::default();
         Self {
             config: config.judge.clone(),
@@ -121,6 +125,7 @@ impl Judges {
             redactor: config.redactor.clone(),
             gates: Gates::new(answered.clone()),
             answered,
+            till,
             standard: OnceLock::new(),
             embedder: OnceLock::new(),
             named: Mutex::default(),
@@ -163,8 +168,8 @@ impl Judges {
     pub(crate) fn embedder(&self) -> AnyEmbedder {
         let make = || {
             let (config, redactor) = (self.embedder_config.clone(), self.redactor.clone());
-            let gate = self.gates.of_server(&config);
-            Configured::new(config, redactor, self.recordings.clone(), gate).into()
+            let (gate, till) = (self.gates.of_server(&config), self.till.clone());
+            Configured::new(config, redactor, self.recordings.clone(), gate, till).into()
         };
         self.embedder.get_or_init(make).clone()
     }
@@ -175,11 +180,16 @@ impl Judges {
             JudgeChoice::This(judge) => {
                 let gate = self.gates.of_brought(judge.model(), &self.config);
                 let manners = Manners::of(&self.config).once();
-                Ok(Limited::new(judge.clone(), gate, manners).into())
+                Ok(Limited::new(self.paid(judge), gate, manners).into())
             }
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }
+    }
+
+    /// A judge that the test brings along: it is not recorded, but it is paid for.
+    pub(crate) fn paid(&self, judge: &AnyJudge) -> AnyJudge {
+        Budgeted::new(judge.clone(), self.till.clone()).into()
     }
 
     /// How many calls have ended so far, well or not: a sign of life.
@@ -215,7 +225,8 @@ impl Judges {
     }
 
     fn wrapped(&self, provider: AnyJudge, gate: Arc<Gate>) -> AnyJudge {
-        let limited = Limited::new(provider, gate, Manners::of(&self.config));
+        let paid = Budgeted::new(provider, self.till.clone());
+        let limited = Limited::new(paid.into(), gate, Manners::of(&self.config));
         Recorded::new(limited.into(), self.recordings.clone()).into()
     }
 }
@@ -339,6 +350,12 @@ fn no_judge(config: &JudgeConfig) -> JudgeError {
             config.shown_url()
         ),
     )
+}
+
+/// A judge that pays here, for the tests of what it pays.
+#[cfg(test)]
+pub(crate) fn priced_for_tests(judge: AnyJudge, till: Arc<Till>) -> AnyJudge {
+    Budgeted::new(judge, till).into()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ impl Bench {
         let config = config::load(&dir, &vars, dir.clone()).unwrap();
         let recordings = Arc::new(Recordings::new(&config));
         Self {
-            judges: Judges::new(&config, recordings.clone()),
+            judges: Judges::new(&config, recordings.clone(), Arc::new(config.till(&dir))),
             recordings,
             dir,
         }

@@ -1,6 +1,7 @@
 //! The record of a run: plain data, versioned, one document.
 
 use crate::Blame;
+use crate::cost::{RunCost, Spending};
 use llmtest_metrics::{Bar, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -47,6 +48,9 @@ pub struct RunReport {
     /// Datasets that are one test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRecord>,
+    /// What its calls took and cost; none in the reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<RunCost>,
     /// Which stage cost the end score; none when no case with observed calls failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<Blame>,
@@ -154,6 +158,9 @@ pub struct TrialRecord {
     /// Observed calls that may replay: how many did, and how many there were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stages: (u32, u32),
+    /// What the observed calls took, as far as they say so: not the judge's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub application: Spending,
     /// When it began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
     #[serde(default)]
     pub started: u64,
@@ -223,6 +230,18 @@ pub struct MeasurementRecord {
     /// Calls that came out of a recording.
     #[serde(default, skip_serializing_if = "is_default")]
     pub replayed_calls: u32,
+    /// What live calls of the judge cost, in US dollars; none where no judge was asked, or where that is not known of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// What calls that came out of a recording would have cost; none where there were none, or where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_cost: Option<f64>,
+    /// The answered calls of each judge, by its model.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spending: BTreeMap<String, Spending>,
+    /// Whether it is Errored for a budget that was reached, or that no price could be held against.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// Tokens of the judge.
     #[serde(default, skip_serializing_if = "is_default")]
     pub usage: Usage,

@@ -3,16 +3,17 @@
 use super::patience::Patience;
 use super::plan::{Planned, decide, plan};
 use super::run::Run;
+use crate::cost::{self, Spending};
 use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
 use llmtest_metrics::{
     ArenaGEval, AskLog, Asker, Check, Comparison, Component, Contestant, EvalCx, Expectation,
-    JudgeChoice, Metric, NotApplicable, Over, Passage, Score, Span, SpanKind, TestCase, ToolCall,
-    Trace,
+    JudgeChoice, JudgeError, JudgeErrorKind, Metric, NotApplicable, Over, Passage, Score, Span,
+    SpanKind, TestCase, ToolCall, Trace,
 };
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Sco
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await;
+    outside(run, asker);
     run.settle_recordings();
     score?.checked()
 }
@@ -61,6 +63,7 @@ pub async fn compare(arena: &ArenaGEval, contestants: &[Contestant]) -> crate::R
     let comparison = arena
         .compare(&EvalCx::new(&case, &trace, None, &asker), contestants)
         .await;
+    outside(run, asker);
     run.settle_recordings();
     comparison
 }
@@ -77,8 +80,15 @@ pub async fn measure_traced(
     let score = expectation
         .measure(&EvalCx::new(case, trace, None, &asker))
         .await;
+    outside(run, asker);
     run.settle_recordings();
     score
+}
+
+/// Counts what was asked outside of a measurement.
+fn outside(run: &Run, asker: Asker) {
+    let spending = cost::of_log(&asker.into_log(), &run.till.prices);
+    run.till.outside(spending);
 }
 
 /// The trial of the test that is running, if one is.
@@ -93,12 +103,19 @@ fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
         .embedding(run.embedder())
 }
 
+/// Which trial is measured, and which account pays for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    pub(super) number: u32,
+    pub(super) account: Option<usize>,
+}
+
 /// Measures what the checks expect of their cases, and nothing in components.
 pub(super) async fn measure_end(
     run: &'static Run,
     checks: Vec<Check>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> Vec<MeasurementRecord> {
     let end = checks.into_iter().map(|check| {
@@ -116,7 +133,7 @@ pub(super) async fn measure_all(
     run: &'static Run,
     checks: Vec<Check>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let parts = checks.into_iter().map(Check::into_parts).collect();
@@ -127,7 +144,7 @@ async fn measure_parts(
     run: &'static Run,
     checks: Vec<(TestCase, Vec<Expectation>)>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let mut cases = Vec::with_capacity(checks.len());
@@ -141,8 +158,12 @@ async fn measure_parts(
                 let trace = trace.clone();
                 let shown = planned.about();
                 // A case of its own: what a metric calls is not the application's, and its panic is recorded.
-                let context = CaseContext::new(trial, None);
-                let work = observe::scope(context.clone(), measure_one(run, planned, trace, trial));
+                let context = CaseContext::new(trial.number, None);
+                context.charge(trial.account);
+                let work = observe::scope(
+                    context.clone(),
+                    measure_one(run, planned, trace, trial.number),
+                );
                 (shown, context, runtime::bodies().spawn(work))
             };
             let started: Vec<_> = plan.planned.into_iter().map(start).collect();
@@ -262,6 +283,10 @@ impl About {
             judge: None,
             judge_calls: log.calls,
             replayed_calls: log.replayed,
+            cost: None,
+            replayed_cost: None,
+            spending: BTreeMap::new(),
+            over_budget: false,
             usage: log.usage,
             prompts: log.prompts,
             exchanges: Vec::new(),
@@ -292,11 +317,21 @@ impl About {
                     record.outcome = Outcome::Skipped;
                     record.reason = Some(skip.reason().to_string());
                 }
-                None => record.reason = Some(error_chain(&*error)),
+                None => {
+                    record.over_budget = is_over_budget(&*error);
+                    record.reason = Some(error_chain(&*error));
+                }
             },
         }
         record
     }
+}
+
+/// Whether a budget is what kept the metric from its judge.
+fn is_over_budget(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<JudgeError>())
+        .any(|error| error.kind == JudgeErrorKind::Budget)
 }
 
 /// The error and its causes, those left out that the text before them already tells.
@@ -332,7 +367,18 @@ async fn measure_one(
     let cx = EvalCx::new(&target.case, &trace, span, &asker);
     let model = cx.judge_model().map(str::to_string);
     let score = planned.expectation.measure(&cx).await;
-    let mut record = about.record(score, asker.into_log(), started.elapsed(), show_all);
+    let log = asker.into_log();
+    let spending = cost::of_log(&log, &run.till.prices);
+    let mut record = about.record(score, log, started.elapsed(), show_all);
+    if !spending.is_empty() {
+        record.cost = spending.values().map(Spending::known_cost).sum();
+        let replayed = spending.values().filter(|spending| spending.replayed > 0);
+        let replayed: Vec<_> = replayed.map(Spending::known_replayed_cost).collect();
+        record.replayed_cost = (!replayed.is_empty())
+            .then(|| replayed.into_iter().sum())
+            .flatten();
+    }
+    record.spending = spending;
     record.judge = model.filter(|_| record.judge_calls > 0);
     if let Some(span) = span {
         record.notes.extend(span.notes.iter().cloned());

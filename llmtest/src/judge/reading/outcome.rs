@@ -83,7 +83,7 @@ impl Reading {
 
 impl Count {
     /// All tokens read and written.
-    fn usage(self) -> Usage {
+    pub(crate) fn usage(self) -> Usage {
         let number = Option::unwrap_or_default;
         let apart = |apart: bool, tokens: u64| if apart { tokens } else { 0 };
         let cache = number(self.cached) + number(self.cache_write);
