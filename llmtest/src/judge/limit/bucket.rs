@@ -20,7 +20,7 @@ impl Bucket {
     pub(super) fn wait(&mut self, now: u64, need: f64, a_minute: f64) -> Option<u64> {
         let (size, speed) = shape(a_minute);
         self.missing = (self.missing - now.saturating_sub(self.at) as f64 * speed).max(0.0);
-        self.at = now.max(self.at);
+        self.at = now;
         let short = self.missing + need.min(size) - size;
         // A little less than nothing is what adding up leaves.
         (short > 1e-6).then(|| {

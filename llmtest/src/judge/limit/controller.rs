@@ -150,6 +150,11 @@ impl Controller {
     ) -> Result<(), Option<u64>> {
         self.adopt(rule);
         self.settle(now, in_flight, rule);
+        // A clock that was set back must not stop everything until it is where it was.
+        let latest = now.saturating_add(LONGEST_HOLD);
+        for moment in [&mut self.hold, &mut self.calm, &mut self.probe] {
+            *moment = latest.min(*moment);
+        }
         let given_up = self.is_given_up(rule);
         if now < self.hold && !given_up {
             return Err(Some(self.hold - now));

@@ -83,6 +83,7 @@ impl State {
     /// A place, or why there is none yet.
     pub(super) fn enter(&mut self, now: u64, asker: &Asker<'_>, need: Need) -> Result<Lease, Wait> {
         self.leases.retain(|lease| lease.until > now);
+        self.spent_until = self.spent_until.min(now.saturating_add(LONGEST_HOLD));
         let since = self.wait(now, asker.owner);
         let tickets: Vec<Ticket> = self.leases.iter().map(|lease| lease.ticket).collect();
         self.controller
@@ -322,6 +323,8 @@ mod tests {
             |state: &mut State, now| state.enter(now, &asker("a"), Need::default()).unwrap_err();
         assert_eq!(wait(&mut state, 1_000), Wait::For(4_000));
         state.spent(2_000, 9_000_000);
+        let mut set_back = state.clone();
+        assert_eq!(wait(&mut set_back, 1_000), Wait::For(60_000));
         assert_eq!(wait(&mut state, 2_000), Wait::For(60_000));
     }
 }

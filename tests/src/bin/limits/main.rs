@@ -143,7 +143,7 @@ fn eight(binary: &Path, calls: usize) -> Ran {
         let setup = &setup;
         let part = |part| move || setup.run(binary, &["--exact", &format!("part{part}")], "eight");
         let threads: Vec<_> = (0..PARTS).map(|n| scope.spawn(part(n))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined
             .map(|ran| ran.unwrap_or_else(|_| (false, "a panic".to_string())))
             .collect()
