@@ -16,7 +16,6 @@ use crate::runtime;
 use crate::telemetry::Sink;
 use llmtest_metrics::{AnyEmbedder, AnyJudge, JudgeChoice, JudgeError, JudgeErrorKind};
 use std::borrow::Cow;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
