@@ -273,3 +273,29 @@ fn a_rubric_of_one_grade_is_no_scale() {
 fn a_rubric_outside_of_the_scale_is_a_mistake() {
     let _ = polite().rubric([(0..=11, "good")]);
 }
+
+#[test]
+fn images_are_shown_where_they_are_given_and_only_there() {
+    use crate::Image;
+    let image = Image::from_bytes("image/png", *b"\x89PNG");
+    let case = TestCase::new("What is this?", "A cat.").image(image.clone());
+    let judge = || {
+        FakeJudge::new().when(
+            "g_eval/score",
+            r#"{"reason": "It shows one.", "score": 10}"#,
+        )
+    };
+    let asked = |fields: &[Field]| {
+        let judge = judge();
+        let metric = GEval::by_steps("true", ["Look at the image."]).given(fields.to_vec());
+        crate::testing::block_on(crate::measure_with(&case, &metric, judge.clone())).unwrap();
+        judge.prompts().remove(0)
+    };
+    let prompt = asked(&[Field::Output, Field::Images]);
+    assert_eq!(prompt.messages[1].images, [image]);
+    assert!(prompt.text().contains("attached images:\n<data "));
+    assert!(prompt.text().contains("1. image/png, 4 bytes"));
+    let without = asked(&[Field::Output]);
+    assert!(without.messages[1].images.is_empty());
+    assert!(!without.request().to_string().contains("images"));
+}
