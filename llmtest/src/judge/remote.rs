@@ -7,7 +7,7 @@ use super::request::{self, Request};
 use super::trouble::{Trouble, is_too_long};
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
-use llmtest_metrics::{Judge, JudgeError, Prompt, Reply, Result, hash};
+use llmtest_metrics::{Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
 use reqwest::Client;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -99,6 +99,9 @@ impl Server {
 
     async fn send(&self, prompt: &Prompt, dialect: Dialect) -> Result<Reply, Failure> {
         let trouble = &self.trouble;
+        if let Some(why) = request::images::unfit(&trouble.config, prompt) {
+            return Err(JudgeError::new(JudgeErrorKind::Config, why).into());
+        }
         let Request {
             url,
             body,
@@ -117,7 +120,17 @@ impl Server {
             }
             let said = reading::error_text(&text);
             let (status, said) = reading::typed(status, said, kind.as_deref());
-            let error = trouble.status(status, &said, wait);
+            let images = request::images::of(prompt).count();
+            let lower = said.to_lowercase();
+            let about_images = ["image", "vision", "multimodal"]
+                .iter()
+                .any(|word| lower.contains(word));
+            let shown = if images > 0 && about_images {
+                format!("{said} (its prompt shows images ({images}), which not every model takes)")
+            } else {
+                said.clone()
+            };
+            let error = trouble.status(status, &shown, wait);
             let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
                 error,

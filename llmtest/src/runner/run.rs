@@ -21,6 +21,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -394,18 +395,25 @@ impl Run {
 }
 
 /// A panic inside a case goes into its record, with its place, instead of to the terminal. Under libtest, which captures
-/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one.
+/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one. A message with a key in
+/// it is printed without the key, whoever panics.
 fn install_panic_hook(libtest: bool) {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let Some(case) = observe::current_case() else {
-            return previous(info);
-        };
         let message = payload_text(info.payload());
         let place = info
             .location()
             .map(|place| format!(" at {}:{}", place.file(), place.line()))
             .unwrap_or_default();
+        let config = RUN.get().and_then(|run| run.config.as_ref().ok());
+        let previous =
+            |info: &PanicHookInfo<'_>| match config.map(|config| config.redactor.scrub(message)) {
+                Some(Cow::Owned(scrubbed)) => Run::tell(&format!("a panic{place}: {scrubbed}\n")),
+                _ => previous(info),
+            };
+        let Some(case) = observe::current_case() else {
+            return previous(info);
+        };
         case.set_panic(format!("{message}{place}"));
         if libtest
             && std::backtrace::Backtrace::capture().status()

@@ -24,7 +24,7 @@ pub(super) fn body(prompt: &Prompt, dialect: Dialect) -> (Value, Option<String>)
             } else {
                 "user"
             };
-            json!({ "role": role, "content": [{ "text": message.content }] })
+            json!({ "role": role, "content": super::images::converse(message) })
         })
         .collect();
     let mut config = json!({});

@@ -30,7 +30,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> (Value, Op
             } else {
                 "user"
             };
-            json!({ "role": role, "content": message.content })
+            json!({ "role": role, "content": super::images::messages(message) })
         })
         .collect();
     // The limit is not optional here.

@@ -4,6 +4,7 @@ mod chat;
 mod cohere;
 mod converse;
 mod gemini;
+pub(super) mod images;
 mod messages;
 mod ollama;
 mod responses;

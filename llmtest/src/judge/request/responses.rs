@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The request's body. There is no seed, and nothing is to be kept at the provider.
 pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
-    let mut body = json!({ "model": model, "input": prompt.messages, "store": false });
+    let mut body = json!({ "model": model, "input": prompt.messages.iter().map(super::images::responses).collect::<Vec<_>>(), "store": false });
     if !dialect.no_temperature {
         body["temperature"] = json!(0);
     }
