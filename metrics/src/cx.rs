@@ -181,6 +181,19 @@ impl<'a> EvalCx<'a> {
         self.asker.part(judge, nth)
     }
 
+    /// As [`asker_of_part`](Self::asker_of_part), for one of several samples of the same question.
+    pub(crate) fn asker_of_sample(
+        &self,
+        judge: Option<&JudgeChoice>,
+        nth: u32,
+        temperature: f64,
+    ) -> Asker {
+        Asker {
+            temperature: Some(temperature),
+            ..self.asker.part(judge, nth)
+        }
+    }
+
     /// A context for the same measurement that asks through `asker`.
     pub(crate) fn asking<'b>(&'b self, asker: &'b Asker) -> EvalCx<'b> {
         EvalCx { asker, ..*self }
@@ -261,6 +274,8 @@ pub struct Asker {
     wrap: Option<WrapJudge>,
     samples: Mutex<HashMap<String, u32>>,
     first_sample: u32,
+    /// How freely the judge chooses, where answers are samples.
+    temperature: Option<f64>,
     log: Arc<Mutex<AskLog>>,
 }
 
@@ -323,6 +338,7 @@ impl Asker {
             wrap: None,
             samples: Mutex::default(),
             first_sample: 0,
+            temperature: None,
             log: Arc::default(),
         }
     }
@@ -375,6 +391,7 @@ impl Asker {
             wrap: self.wrap.clone(),
             samples: Mutex::default(),
             first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
+            temperature: self.temperature,
             log: self.log.clone(),
         }
     }
@@ -420,11 +437,13 @@ impl Asker {
     async fn complete(&self, prompt: &mut Prompt) -> Result<Reply> {
         let judge = self.judge.as_ref().map_err(Clone::clone)?;
         {
+            let shared = self.shared.load(Ordering::Relaxed);
+            // What is made once is no sample.
+            prompt.temperature = self.temperature.filter(|_| !shared);
             let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
             let sample = samples
                 .entry(prompt.request().to_string())
                 .or_insert(self.first_sample);
-            let shared = self.shared.load(Ordering::Relaxed);
             prompt.repeat.trial = if shared { 0 } else { self.trial };
             prompt.repeat.sample = *sample;
             *sample += 1;

@@ -135,6 +135,8 @@ pub struct Prompt {
     pub graded: Option<String>,
     /// The most tokens to write.
     pub max_tokens: u32,
+    /// How freely to choose, from 0; `None` is 0, the likeliest reply. Samples of one question need more.
+    pub temperature: Option<f64>,
     /// Which answer this is.
     pub repeat: Repeat,
     /// Eight hex digits that name the version of the template.
@@ -150,6 +152,7 @@ impl Prompt {
             schema: None,
             graded: None,
             max_tokens: 1024,
+            temperature: None,
             repeat: Repeat::default(),
             version: String::new(),
         }
@@ -166,12 +169,16 @@ impl Prompt {
 
     /// The logical request as JSON, in a fixed order: what a recording is keyed by, together with model and repeat.
     pub fn request(&self) -> Value {
-        serde_json::json!({
+        let mut request = serde_json::json!({
             "messages": self.messages,
             "schema": self.schema,
             "graded": self.graded,
             "max_tokens": self.max_tokens,
-        })
+        });
+        if let Some(temperature) = self.temperature {
+            request["temperature"] = temperature.into();
+        }
+        request
     }
 }
 

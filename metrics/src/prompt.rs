@@ -173,6 +173,7 @@ impl Template {
             schema: self.schema.map(|schema| Schema { name, schema }),
             graded: self.graded,
             max_tokens: self.max_tokens,
+            temperature: None,
             repeat: Repeat::default(),
             version: hash::short(self.text.as_bytes()),
             purpose: self.purpose,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) -> Value {
     let mut body = json!({ "model": model, "messages": prompt.messages.iter().map(super::images::chat).collect::<Vec<_>>() });
     if !dialect.no_temperature {
-        body["temperature"] = json!(0);
+        body["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         body["seed"] = json!(seed);

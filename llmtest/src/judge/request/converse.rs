@@ -29,7 +29,7 @@ pub(super) fn body(prompt: &Prompt, dialect: Dialect) -> (Value, Option<String>)
         .collect();
     let mut config = json!({});
     if !dialect.no_temperature {
-        config["temperature"] = json!(0);
+        config["temperature"] = super::temperature(prompt);
     }
     if dialect.limit != Limit::None {
         config["maxTokens"] = json!(prompt.max_tokens);

@@ -47,7 +47,7 @@ pub(super) fn body(prompt: &Prompt, seed: i64, dialect: Dialect) -> Value {
         .collect();
     let mut config = json!({});
     if !dialect.no_temperature {
-        config["temperature"] = json!(0);
+        config["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         // Of 32 bits.

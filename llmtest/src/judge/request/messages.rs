@@ -39,7 +39,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> (Value, Op
         body["system"] = json!(system);
     }
     if !dialect.no_temperature {
-        body["temperature"] = json!(0);
+        body["temperature"] = super::temperature(prompt);
     }
     // Both take an object.
     let schema = prompt

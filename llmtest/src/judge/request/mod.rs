@@ -91,6 +91,11 @@ pub(super) fn of_prompt(config: &JudgeConfig, prompt: &Prompt, dialect: Dialect)
     }
 }
 
+/// How freely the model may choose.
+fn temperature(prompt: &Prompt) -> Value {
+    prompt.temperature.map_or(json!(0), Value::from)
+}
+
 /// The request for the vectors of these texts.
 pub(super) fn of_texts(config: &JudgeConfig, texts: &[String]) -> Request {
     let (base, model) = (config.base_url.as_str(), config.model.as_str());

@@ -16,7 +16,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
         "model": model, "messages": prompt.messages.iter().map(super::images::ollama).collect::<Vec<_>>(), "stream": false, "truncate": false, "options": {},
     });
     if !dialect.no_temperature {
-        body["options"]["temperature"] = json!(0);
+        body["options"]["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         body["options"]["seed"] = json!(seed);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
     let mut body = json!({ "model": model, "input": prompt.messages.iter().map(super::images::responses).collect::<Vec<_>>(), "store": false });
     if !dialect.no_temperature {
-        body["temperature"] = json!(0);
+        body["temperature"] = super::temperature(prompt);
     }
     if dialect.limit != Limit::None {
         body["max_output_tokens"] = json!(prompt.max_tokens);
