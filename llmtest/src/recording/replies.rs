@@ -84,7 +84,7 @@ impl Recordings {
             let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
                 missing(self.store.broken(file, line.number, &line.text, &error))
             })?;
-            let mut reply = compact(entry.reply, prompt.graded.as_deref(), &self.redactor);
+            let mut reply = compact(entry.reply, prompt, &self.redactor);
             reply.replayed = true;
             return Ok(Found::Reply(reply));
         }
@@ -113,7 +113,7 @@ impl Recordings {
 
     /// The reply as a recording holds it. Live replies go through this too, so that both give equal scores.
     pub(crate) fn compact(&self, reply: Reply, prompt: &Prompt) -> Reply {
-        compact(reply, prompt.graded.as_deref(), &self.redactor)
+        compact(reply, prompt, &self.redactor)
     }
 
     fn missing_reply(&self, request: &Request<'_>) -> String {
@@ -194,7 +194,7 @@ fn rendered(request: &Value) -> String {
             let text = |name: &str| message[name].as_str().unwrap_or_default().trim_end();
             format!("[{}]\n{}\n", text("role"), text("content"))
         });
-    let settings = ["graded", "max_tokens", "schema"]
+    let settings = ["alternatives", "graded", "max_tokens", "schema"]
         .into_iter()
         .filter(|name| !request[*name].is_null());
     let settings = settings.map(|name| format!("{name}: {:#}\n", request[name]));
@@ -206,8 +206,9 @@ const LEAST: f64 = -9.3;
 
 /// Keeps what scores are computed from: the text, and the alternatives at the graded value, rounded so that they are
 /// read back as they were written.
-fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
-    let mut reply = reply.keep_alternatives_at(graded);
+fn compact(reply: Reply, prompt: &Prompt, redactor: &Redactor) -> Reply {
+    let mut reply = reply.keep_alternatives_for(prompt);
+    let graded = prompt.graded.as_deref();
     reply.text = redactor.scrub(&reply.text).into_owned();
     for note in &mut reply.notes {
         *note = redactor.scrub(note).into_owned();
@@ -222,6 +223,7 @@ fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
         first.token.drain(..at);
     }
     if let [.., _, last] = tokens.as_mut_slice()
+        && graded.is_some()
         && last.top.is_empty()
         && !last.token.starts_with(|c: char| c.is_ascii_digit())
     {
