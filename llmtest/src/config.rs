@@ -15,6 +15,7 @@ pub(crate) use vars::HarnessVars;
 
 use crate::observe::Limits;
 use crate::redact::{Redactor, Secret};
+use llmtest_metrics::probability::Decisions;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     /// Where traces go.
     pub(crate) export: ExportConfig,
     pub(crate) blame: BlameConfig,
+    /// How verdicts of judges are obtained.
+    pub(crate) decisions: Decisions,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -324,6 +327,10 @@ pub(crate) fn load(
                 .unwrap_or_default(),
             max: file.blame.max.map_or(100, Into::into),
         },
+        decisions: env
+            .decisions()?
+            .or(file.judge.decisions)
+            .map_or(Decisions::Text, file::DecideBy::decisions),
         concurrency: env
             .count("LLMTEST_CONCURRENCY")?
             .or(file.run.concurrency.map(Into::into))

@@ -1,6 +1,7 @@
 //! The tables of `llmtest.toml`.
 
 use super::{ConfigError, OnInconclusive, backticked, nearest, parse_duration};
+use llmtest_metrics::probability::Decisions;
 use serde::Deserialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -36,8 +37,26 @@ pub(super) struct Judge {
     pub(super) max_in_flight: Option<NonZeroUsize>,
     pub(super) timeout: Option<Limit>,
     pub(super) retries: Option<u32>,
+    pub(super) decisions: Option<DecideBy>,
     #[serde(rename = "use")]
     pub(super) named: Option<String>,
+}
+
+/// How verdicts are obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DecideBy {
+    Text,
+    Probabilities,
+}
+
+impl DecideBy {
+    pub(super) fn decisions(self) -> Decisions {
+        match self {
+            Self::Text => Decisions::Text,
+            Self::Probabilities => Decisions::by_probability(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

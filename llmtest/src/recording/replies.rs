@@ -257,7 +257,9 @@ fn rounded(logprob: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use llmtest_metrics::Alternatives;
     use llmtest_metrics::logprobs::weighted;
+    use llmtest_metrics::probability::{Labels, read};
 
     fn token(text: &str, top: &[(&str, f64)]) -> TokenLogprob {
         let top = top
@@ -288,9 +290,11 @@ mod tests {
             )
         };
         let whole = mean(&tokens).unwrap();
+        let mut prompt = Prompt::new("m/step", "text");
+        prompt.graded = Some("score".to_string());
         let reply = compact(
             Reply::new("t").logprobs(tokens),
-            Some("score"),
+            &prompt,
             &Redactor::default(),
         );
         let kept = reply.logprobs.clone().unwrap();
@@ -304,8 +308,32 @@ mod tests {
         let score = mean(&kept).unwrap();
         assert!((score - whole).abs() < 1e-5);
         let read: Reply = serde_json::from_str(&serde_json::to_string(&reply).unwrap()).unwrap();
-        let again = compact(read, Some("score"), &Redactor::default());
+        let again = compact(read, &prompt, &Redactor::default());
         assert_eq!(again, reply);
         assert_eq!(mean(&again.logprobs.unwrap()), Some(score));
+    }
+
+    #[test]
+    fn a_decision_is_read_from_its_recording_as_it_was_live() {
+        let mut prompt = Prompt::new("m/step_by_probability", "text");
+        prompt.alternatives = Some(Alternatives::First);
+        let tokens = vec![
+            token("\n", &[("\n", 0.6), ("yes", 0.3), ("no", 0.1)]),
+            token("no", &[("no", 0.8), ("yes", 0.2)]),
+        ];
+        let live = compact(
+            Reply::new("no").logprobs(tokens),
+            &prompt,
+            &Redactor::default(),
+        );
+        let line = serde_json::to_string(&live).unwrap();
+        let again = compact(
+            serde_json::from_str(&line).unwrap(),
+            &prompt,
+            &Redactor::default(),
+        );
+        let of = |reply: &Reply| read(reply, &Labels::yes_no()).unwrap();
+        assert_eq!(of(&again), of(&live));
+        assert!((of(&live).of("yes") - 0.42).abs() < 1e-5);
     }
 }

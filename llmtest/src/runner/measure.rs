@@ -6,6 +6,7 @@ use super::run::Run;
 use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
+use llmtest_metrics::probability::Decisions;
 use llmtest_metrics::{
     ArenaGEval, AskLog, Asker, Check, Comparison, Component, Contestant, EvalCx, Expectation,
     JudgeChoice, Metric, NotApplicable, Over, Passage, Score, Span, SpanKind, TestCase, ToolCall,
@@ -33,7 +34,7 @@ pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Sco
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await;
     run.settle_recordings();
-    score?.checked()
+    asker.with_confidence(score?).checked()
 }
 
 /// Compares contestants with the configured judge and recordings, inside of a test or outside.
@@ -88,7 +89,12 @@ fn trial() -> u32 {
 
 /// Asks the judge of an expectation; metrics made of metrics find other judges by name.
 fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
+    let decisions = run
+        .config
+        .as_ref()
+        .map_or(Decisions::Text, |config| config.decisions);
     Asker::new(run.judge(judge), run.memo.clone(), trial)
+        .deciding(decisions)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
         .embedding(run.embedder())
 }

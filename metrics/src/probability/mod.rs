@@ -5,6 +5,9 @@ mod labels;
 mod mode;
 mod reading;
 
+#[cfg(test)]
+mod tests;
+
 pub use calibration::{Calibration, Platt};
 pub use labels::Labels;
 pub use mode::Decisions;
