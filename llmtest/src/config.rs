@@ -20,6 +20,7 @@ pub(crate) use vars::HarnessVars;
 use crate::cost::{Budget, OwnPrice, Prices, Till};
 use crate::observe::Limits;
 use crate::redact::{Redactor, Secret};
+use llmtest_metrics::probability::Decisions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) export: ExportConfig,
     pub(crate) blame: BlameConfig,
     pub(crate) cost: CostConfig,
+    /// How verdicts of judges are obtained.
+    pub(crate) decisions: Decisions,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -370,6 +373,10 @@ pub(crate) fn load(
             prices: file.prices,
             estimate: env.switch("LLMTEST_ESTIMATE")?,
         },
+        decisions: env
+            .decisions()?
+            .or(file.judge.decisions)
+            .map_or(Decisions::Text, file::DecideBy::decisions),
         concurrency: env
             .count("LLMTEST_CONCURRENCY")?
             .or(file.run.concurrency.map(Into::into))

@@ -2,6 +2,7 @@
 
 use crate::embed::{EmbedderSlot, no_embedder};
 use crate::judge::{JudgeSlot, Message, no_judge};
+use crate::probability::{Decisions, Tally};
 use crate::{
     AnyEmbedder, AnyJudge, Expectation, Field, JudgeChoice, JudgeError, JudgeErrorKind, Metric,
     MissingField, Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json,
@@ -27,6 +28,8 @@ pub struct EvalCx<'a> {
     /// The component's span, where the expectation is about a component.
     pub span: Option<&'a Span>,
     asker: &'a Asker,
+    decisions: Decisions,
+    tally: &'a Tally,
 }
 
 /// A reply that was read as what was asked.
@@ -52,7 +55,36 @@ impl<'a> EvalCx<'a> {
             trace,
             span,
             asker,
+            decisions: asker.decisions,
+            tally: &asker.tally,
         }
+    }
+
+    /// How verdicts are obtained here.
+    pub(crate) fn decisions(&self) -> Decisions {
+        if self.as_given() {
+            Decisions::Text
+        } else {
+            self.decisions
+        }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        self.tally
+    }
+
+    /// The same measurement with verdicts that are obtained in another way.
+    pub(crate) fn deciding<'b>(&'b self, decisions: Decisions, tally: &'b Tally) -> EvalCx<'b> {
+        EvalCx {
+            decisions,
+            tally,
+            ..*self
+        }
+    }
+
+    /// The judge's reply as it is.
+    pub(crate) async fn reply_to(&self, mut prompt: Prompt) -> Result<Reply> {
+        self.asker.complete(&mut prompt).await
     }
 
     /// The field as text, or the error that names the metric and says how to set the field. A list that the case states
@@ -210,12 +242,7 @@ impl<'a> EvalCx<'a> {
 
     /// A context for the same measurement with another case, for metrics made of metrics.
     pub fn with_case<'b>(&'b self, case: &'b TestCase) -> EvalCx<'b> {
-        EvalCx {
-            case,
-            trace: self.trace,
-            span: self.span,
-            asker: self.asker,
-        }
+        EvalCx { case, ..*self }
     }
 }
 
@@ -270,6 +297,8 @@ pub struct Asker {
     /// Whether what is being polled is made for the whole run.
     shared: AtomicBool,
     as_given: bool,
+    decisions: Decisions,
+    tally: Tally,
     judges: Option<FindJudge>,
     wrap: Option<WrapJudge>,
     samples: Mutex<HashMap<String, u32>>,
@@ -334,6 +363,8 @@ impl Asker {
             trial,
             shared: AtomicBool::new(false),
             as_given: false,
+            decisions: Decisions::Text,
+            tally: Tally::default(),
             judges: None,
             wrap: None,
             samples: Mutex::default(),
@@ -387,6 +418,8 @@ impl Asker {
             trial: self.trial,
             shared: AtomicBool::new(false),
             as_given: self.as_given,
+            decisions: self.decisions,
+            tally: Tally::default(),
             judges: self.judges.clone(),
             wrap: self.wrap.clone(),
             samples: Mutex::default(),
@@ -394,6 +427,18 @@ impl Asker {
             temperature: self.temperature,
             log: self.log.clone(),
         }
+    }
+
+    /// Obtains verdicts in this way where an expectation does not say how.
+    pub fn deciding(mut self, decisions: Decisions) -> Self {
+        self.decisions = decisions;
+        self
+    }
+
+    /// Adds to the score what was decided by probabilities.
+    #[doc(hidden)]
+    pub fn with_confidence(&self, score: Score) -> Score {
+        self.tally.onto(score)
     }
 
     /// Embeds with this embedder.

@@ -121,6 +121,15 @@ pub struct Repeat {
     pub sample: u32,
 }
 
+/// At which tokens alternatives are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Alternatives {
+    /// At the first tokens of the reply, which are all of it.
+    First,
+}
+
 /// A request to a judge. Metrics make one from a template with [`Template`](crate::Template).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -133,6 +142,8 @@ pub struct Prompt {
     pub schema: Option<Schema>,
     /// The JSON key at whose value the token alternatives (log-probabilities) are wanted.
     pub graded: Option<String>,
+    /// Where else the token alternatives are wanted.
+    pub alternatives: Option<Alternatives>,
     /// The most tokens to write.
     pub max_tokens: u32,
     /// How freely to choose, from 0; `None` is 0, the likeliest reply. Samples of one question need more.
@@ -151,6 +162,7 @@ impl Prompt {
             messages: vec![Message::new("user", text)],
             schema: None,
             graded: None,
+            alternatives: None,
             max_tokens: 1024,
             temperature: None,
             repeat: Repeat::default(),
@@ -175,10 +187,19 @@ impl Prompt {
             "graded": self.graded,
             "max_tokens": self.max_tokens,
         });
+        // Only where they are set, so that older recordings keep their keys.
         if let Some(temperature) = self.temperature {
             request["temperature"] = temperature.into();
         }
+        if let Some(alternatives) = self.alternatives {
+            request["alternatives"] = serde_json::json!(alternatives);
+        }
         request
+    }
+
+    /// Whether the reply should come with log-probabilities.
+    pub fn wants_logprobs(&self) -> bool {
+        self.graded.is_some() || self.alternatives.is_some()
     }
 }
 

@@ -29,6 +29,7 @@ pub mod logprobs;
 mod metric;
 mod metrics;
 mod options;
+pub mod probability;
 mod prompt;
 #[cfg(test)]
 mod proptesting;
@@ -50,7 +51,9 @@ pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Exchange, Memo};
 pub use embed::{AnyEmbedder, Embedder, FakeEmbedder};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;
-pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};
+pub use judge::{
+    Alternatives, AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob,
+};
 pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
 pub use metrics::*;
 pub use prompt::Template;
@@ -65,10 +68,10 @@ pub async fn measure_with(
     judge: impl Into<AnyJudge>,
 ) -> Result<Score> {
     let asker = Asker::standalone(Some(judge.into()));
-    metric
+    let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
-        .await?
-        .checked()
+        .await?;
+    asker.with_confidence(score).checked()
 }
 
 /// Measures as DeepEval scores: the judge's verdicts as they are given, nothing asked again. For comparisons between the

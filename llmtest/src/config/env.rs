@@ -1,6 +1,6 @@
 //! The `LLMTEST_*` variables.
 
-use super::file::{BaseUrl, VariableName};
+use super::file::{BaseUrl, DecideBy, VariableName};
 use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
 use crate::cost::Budget;
 use crate::redact::Secret;
@@ -59,6 +59,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "LLMTEST_RETRIES",
         "how often a failed call of the judge is tried again",
+    ),
+    (
+        "LLMTEST_DECISIONS",
+        "`text` or `probabilities`: how the verdicts of judges are obtained",
     ),
     ("LLMTEST_CONCURRENCY", "how many cases run at once"),
     (
@@ -249,6 +253,19 @@ impl<'a> Env<'a> {
                 "LLMTEST_SHOW",
                 value,
                 "set it to `all`, or not at all",
+            )),
+        }
+    }
+
+    pub(super) fn decisions(&self) -> Result<Option<DecideBy>, ConfigError> {
+        match self.text("LLMTEST_DECISIONS").map(str::trim) {
+            None => Ok(None),
+            Some("text") => Ok(Some(DecideBy::Text)),
+            Some("probabilities") => Ok(Some(DecideBy::Probabilities)),
+            Some(value) => Err(wrong(
+                "LLMTEST_DECISIONS",
+                value,
+                "set it to `text`, to `probabilities`, or not at all",
             )),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, nearest, parse_duration};
 use crate::cost::{Budget, OwnPrice};
+use llmtest_metrics::probability::Decisions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -49,8 +50,26 @@ pub(super) struct Judge {
     pub(super) timeout: Option<Limit>,
     pub(super) deadline: Option<Limit>,
     pub(super) retries: Option<u32>,
+    pub(super) decisions: Option<DecideBy>,
     #[serde(rename = "use")]
     pub(super) named: Option<String>,
+}
+
+/// How verdicts are obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DecideBy {
+    Text,
+    Probabilities,
+}
+
+impl DecideBy {
+    pub(super) fn decisions(self) -> Decisions {
+        match self {
+            Self::Text => Decisions::Text,
+            Self::Probabilities => Decisions::by_probability(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -89,7 +89,9 @@ impl Dialect {
 
     /// How many alternatives of a token to ask for.
     pub(super) fn alternatives(self, prompt: &Prompt) -> Option<u32> {
-        prompt.graded.as_ref()?;
+        if !prompt.wants_logprobs() {
+            return None;
+        }
         match self.logprobs {
             Logprobs::Twenty => Some(20),
             Logprobs::Five => Some(5),
@@ -102,7 +104,7 @@ impl Dialect {
         let said = refusal.to_lowercase();
         let about = |words: &[&str]| words.iter().any(|word| said.contains(word));
         let mut next = self;
-        if prompt.graded.is_some()
+        if prompt.wants_logprobs()
             && self.logprobs != Logprobs::None
             && about(&["logprob", "log prob"])
         {
@@ -204,7 +206,7 @@ impl Dialect {
                 )),
             }
         }
-        if prompt.graded.is_some() {
+        if prompt.wants_logprobs() {
             match self.logprobs {
                 Logprobs::Twenty => {}
                 Logprobs::Five => {

@@ -165,7 +165,7 @@ impl Server {
         reply.notes = dialect.notes(Dialect::known(&self.trouble.config), prompt);
         let missing = reply.logprobs.as_ref().is_none_or(Vec::is_empty);
         let said = reply.notes.iter().any(|note| note.contains("log-prob"));
-        if prompt.graded.is_some() && missing && !said {
+        if prompt.wants_logprobs() && missing && !said {
             let note = "the server gives no log-probabilities".to_string();
             reply.notes.push(note);
         }

@@ -7,6 +7,7 @@ use crate::cost::{self, Spending};
 use crate::observe::CaseContext;
 use crate::report::{MeasurementRecord, Outcome};
 use crate::{observe, runtime};
+use llmtest_metrics::probability::Decisions;
 use llmtest_metrics::{
     ArenaGEval, AskLog, Asker, Check, Comparison, Component, Contestant, EvalCx, Expectation,
     JudgeChoice, JudgeError, JudgeErrorKind, Metric, NotApplicable, Over, Passage, Score, Span,
@@ -32,7 +33,8 @@ pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Sco
     let asker = asker(run, metric.adjustments().judge.as_ref(), trial());
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
-        .await;
+        .await
+        .map(|score| asker.with_confidence(score));
     outside(run, asker);
     run.settle_recordings();
     score?.checked()
@@ -98,7 +100,12 @@ fn trial() -> u32 {
 
 /// Asks the judge of an expectation; metrics made of metrics find other judges by name.
 fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
+    let decisions = run
+        .config
+        .as_ref()
+        .map_or(Decisions::Text, |config| config.decisions);
     Asker::new(run.judge(judge), run.memo.clone(), trial)
+        .deciding(decisions)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
         .wrapping_judges(|judge| match &run.judges {
             Some(judges) => judges.paid(judge),
