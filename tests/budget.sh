@@ -14,6 +14,8 @@ check "observe, with telemetry" 20 --no-default-features --features tracing
 # 45, and futures-core for the streams of observed functions: a crate of traits without dependencies.
 check "without HTTP" 46 --no-default-features --features harness
 check "defaults" 125
+# Its signatures take a hash that the metrics have.
+check "defaults, with Bedrock" 125 --features bedrock
 check "defaults, with the bridge to tracing" 132 --features tracing,tracing-capture
 for features in default tracing tracing-capture; do
   if cargo tree -p llmtest -e normal,build --prefix none --locked --features $features | grep -q '^syn v2'; then

@@ -1,13 +1,17 @@
 //! Settings: `llmtest.toml`, then the environment over it. Only this module reads the environment.
 
+mod aws;
 mod env;
 mod export;
 mod file;
+mod in_flight;
 mod provider;
 mod vars;
 
+#[cfg(feature = "bedrock")]
+pub(crate) use aws::Keys as AwsKeys;
 pub(crate) use export::ExportConfig;
-#[cfg(feature = "http")]
+pub(crate) use in_flight::MaxInFlight;
 pub(crate) use provider::Api;
 pub(crate) use provider::Provider;
 
@@ -92,11 +96,17 @@ pub(crate) struct JudgeConfig {
     pub(crate) api_key: Option<Secret>,
     /// The version of Azure's API.
     pub(crate) api_version: String,
+    /// The region and the keys of Amazon.
+    pub(crate) aws: aws::Aws,
     pub(crate) seed: i64,
     /// Calls in flight.
-    pub(crate) max_in_flight: usize,
+    pub(crate) max_in_flight: MaxInFlight,
+    pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) tokens_per_minute: Option<u32>,
     /// The time limit of one request.
     pub(crate) timeout: Duration,
+    /// The time limit of one call with all its attempts.
+    pub(crate) deadline: Duration,
     /// Attempts after the first.
     pub(crate) retries: u32,
     /// The registered judge to use instead of the server.
@@ -139,7 +149,17 @@ impl JudgeConfig {
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn lacks_key(&self) -> bool {
         let at_provider = self.base_url == self.provider.url || self.provider.url.is_empty();
+        if self.provider.api == Api::Converse && self.aws.keys.is_some() {
+            return false;
+        }
         self.api_key.is_none() && self.provider.wants_key() && at_provider && !self.is_local()
+    }
+
+    /// The keys of Amazon that sign a request, where no bearer key goes before.
+    #[cfg(feature = "bedrock")]
+    pub(crate) fn signs_with(&self) -> Option<&AwsKeys> {
+        let keys = self.aws.keys.as_ref();
+        keys.filter(|_| self.provider.api == Api::Converse && self.api_key.is_none())
     }
 
     /// The same server and manners with another model.
@@ -304,6 +324,7 @@ pub(crate) fn load(
         .secrets()
         .chain(export::secrets(&export))
         .chain(export.endpoint.as_deref().and_then(url_password))
+        .chain(judge.aws.secrets())
         .chain(servers.flat_map(|server| {
             let password = url_password(&server.base_url);
             server.api_key.clone().into_iter().chain(password)
@@ -410,15 +431,17 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     let provider = own.unwrap_or_else(Provider::standard);
     let api_key_env = env_key
         .or_else(|| of_file(file_key))
-        .unwrap_or_else(|| provider.key.to_string());
+        .unwrap_or_else(|| usual_key(provider, env));
+    let aws = aws::Aws::of(env);
     Ok(JudgeConfig {
         role: Role::Judge,
         base_url: match env_url.or_else(|| of_file(file_url)) {
             Some(url) => url,
-            None => usual_url(provider, env)?,
+            None => usual_url(provider, env, &aws)?,
         },
         provider,
         model,
+        aws,
         api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
         api_key_env,
         api_version: ["AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"]
@@ -429,9 +452,19 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
             .to_string(),
         seed: table.seed.unwrap_or(7),
         max_in_flight: env
-            .count("LLMTEST_MAX_IN_FLIGHT")?
-            .or(table.max_in_flight.map(Into::into))
-            .unwrap_or(16),
+            .max_in_flight()?
+            .or(table.max_in_flight)
+            .unwrap_or_default(),
+        requests_per_minute: env
+            .a_minute("LLMTEST_REQUESTS_PER_MINUTE")?
+            .or(table.requests_per_minute.map(Into::into)),
+        tokens_per_minute: env
+            .a_minute("LLMTEST_TOKENS_PER_MINUTE")?
+            .or(table.tokens_per_minute.map(Into::into)),
+        deadline: env
+            .duration("LLMTEST_JUDGE_DEADLINE")?
+            .or(table.deadline.map(file::Limit::get))
+            .unwrap_or(Duration::from_secs(600)),
         timeout: env
             .duration("LLMTEST_JUDGE_TIMEOUT")?
             .or(table.timeout.map(file::Limit::get))
@@ -444,10 +477,23 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     })
 }
 
-/// Where a provider is. Customers of Azure have an address each, usually in a variable.
-fn usual_url(provider: &Provider, env: &env::Env<'_>) -> Result<String, ConfigError> {
+/// The variable in which the provider's key is: the usual one, unless only another is set.
+fn usual_key(provider: &Provider, env: &env::Env<'_>) -> String {
+    let set = provider.keys().find(|name| env.text(name).is_some());
+    set.unwrap_or(provider.key).to_string()
+}
+
+/// Where a provider is. Customers of Azure have an address each, usually in a variable; Bedrock has one a region.
+fn usual_url(
+    provider: &Provider,
+    env: &env::Env<'_>,
+    aws: &aws::Aws,
+) -> Result<String, ConfigError> {
     if !provider.url.is_empty() {
         return Ok(provider.url.to_string());
+    }
+    if provider.api == Api::Converse {
+        return Ok(aws.url().unwrap_or_default());
     }
     let url = env.base_url("AZURE_OPENAI_ENDPOINT")?;
     Ok(url.unwrap_or_default())
@@ -461,9 +507,11 @@ fn providers(judge: &JudgeConfig, env: &env::Env<'_>) -> Result<Vec<JudgeConfig>
         }
         Ok(JudgeConfig {
             provider,
-            base_url: usual_url(provider, env)?,
-            api_key_env: provider.key.to_string(),
-            api_key: env.text(provider.key).map(|key| Secret::new(key.trim())),
+            base_url: usual_url(provider, env, &judge.aws)?,
+            api_key: env
+                .text(&usual_key(provider, env))
+                .map(|key| Secret::new(key.trim())),
+            api_key_env: usual_key(provider, env),
             named: None,
             ..judge.clone()
         })
@@ -511,7 +559,7 @@ fn embedder(
         if at_judge && !own_server {
             judge.api_key_env.clone()
         } else {
-            provider.key.to_string()
+            usual_key(provider, env)
         }
     });
     Ok(JudgeConfig {
@@ -519,7 +567,7 @@ fn embedder(
         base_url: match own_url {
             Some(url) => url,
             None if at_judge => judge.base_url.clone(),
-            None => usual_url(provider, env)?,
+            None => usual_url(provider, env, &judge.aws)?,
         },
         model: model.unwrap_or_else(|| provider.embedder.unwrap_or_default().to_string()),
         provider,

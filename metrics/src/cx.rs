@@ -58,6 +58,10 @@ impl<'a> EvalCx<'a> {
     /// The field as text, or the error that names the metric and says how to set the field. A list that the case states
     /// to be empty is an empty text.
     pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
+        if field == Field::Images {
+            let name = metric.name();
+            return Err(format!("`{name}` shows no images\nhint: `GEval` does, with `.given([Field::Output, Field::Images])`").into());
+        }
         if let Some(text) = self.case.field(field) {
             return Ok(text);
         }

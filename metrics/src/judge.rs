@@ -82,6 +82,15 @@ pub struct Message {
     pub role: String,
     /// The text.
     pub content: String,
+    /// The images that go with it. In JSON, which recordings hold, they are hashes: a judge of one's own sends them
+    /// with [`Image::to_url`](crate::Image::to_url).
+    #[serde(
+        default,
+        skip_deserializing,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "crate::case::digests"
+    )]
+    pub images: Vec<crate::Image>,
 }
 
 impl Message {
@@ -89,6 +98,7 @@ impl Message {
         Self {
             role: role.to_string(),
             content: content.into(),
+            images: Vec::new(),
         }
     }
 }

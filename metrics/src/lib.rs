@@ -42,8 +42,8 @@ mod verdicts;
 mod windows;
 
 pub use case::{
-    Component, Field, Golden, McpServer, Passage, Role, TestCase, ToolCall, ToolKind, ToolSpec,
-    Turn,
+    Component, Field, Golden, Image, McpServer, Passage, Role, TestCase, ToolCall, ToolKind,
+    ToolSpec, Turn,
 };
 pub use check::{Check, Expectation, IntoChecks};
 pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Exchange, Memo};

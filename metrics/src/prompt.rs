@@ -37,6 +37,7 @@ pub struct Template {
     schema: Option<Value>,
     graded: Option<String>,
     max_tokens: u32,
+    images: Vec<crate::Image>,
 }
 
 enum Filler {
@@ -61,6 +62,7 @@ impl Template {
             schema: None,
             graded: None,
             max_tokens: 1024,
+            images: Vec::new(),
         }
     }
 
@@ -98,6 +100,12 @@ impl Template {
     /// Asks for the token alternatives at the value of this JSON key.
     pub fn graded(mut self, key: &str) -> Self {
         self.graded = Some(key.to_string());
+        self
+    }
+
+    /// Attaches images, which the judge sees with the text.
+    pub fn images(mut self, images: impl IntoIterator<Item = crate::Image>) -> Self {
+        self.images.extend(images);
         self
     }
 
@@ -157,7 +165,10 @@ impl Template {
         Ok(Prompt {
             messages: vec![
                 Message::new("system", SYSTEM.trim_end()),
-                Message::new("user", text),
+                Message {
+                    images: self.images,
+                    ..Message::new("user", text)
+                },
             ],
             schema: self.schema.map(|schema| Schema { name, schema }),
             graded: self.graded,

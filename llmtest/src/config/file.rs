@@ -1,10 +1,10 @@
 //! The tables of `llmtest.toml`.
 
-use super::{ConfigError, OnInconclusive, backticked, nearest, parse_duration};
+use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, nearest, parse_duration};
 use crate::cost::{Budget, OwnPrice};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,8 +43,11 @@ pub(super) struct Judge {
     pub(super) model: Option<String>,
     pub(super) api_key_env: Option<VariableName>,
     pub(super) seed: Option<i64>,
-    pub(super) max_in_flight: Option<NonZeroUsize>,
+    pub(super) max_in_flight: Option<MaxInFlight>,
+    pub(super) requests_per_minute: Option<NonZeroU32>,
+    pub(super) tokens_per_minute: Option<NonZeroU32>,
     pub(super) timeout: Option<Limit>,
+    pub(super) deadline: Option<Limit>,
     pub(super) retries: Option<u32>,
     #[serde(rename = "use")]
     pub(super) named: Option<String>,

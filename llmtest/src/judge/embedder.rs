@@ -1,24 +1,21 @@
 //! The configured embedder: recorded, retried and limited, like a judge.
 
-use super::retry::retrying;
+use super::limit::{Gate, Need};
+use super::retry::{Call, Manners, retrying};
 use crate::config::JudgeConfig;
 use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use llmtest_metrics::{AnyEmbedder, Embedder, JudgeError, JudgeErrorKind, Result};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
 
 /// Embeds what is not recorded, at the server that is made at the first such text.
 pub(super) struct Configured {
     config: JudgeConfig,
     redactor: Arc<Redactor>,
     recordings: Arc<Recordings>,
-    places: Semaphore,
-    /// Calls that have ended.
-    answered: Arc<AtomicU64>,
+    gate: Arc<Gate>,
     till: Arc<Till>,
     provider: OnceLock<Result<AnyEmbedder, JudgeError>>,
 }
@@ -28,16 +25,14 @@ impl Configured {
         config: JudgeConfig,
         redactor: Arc<Redactor>,
         recordings: Arc<Recordings>,
-        answered: Arc<AtomicU64>,
+        gate: Arc<Gate>,
         till: Arc<Till>,
     ) -> Self {
-        let places = config.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             config,
             redactor,
             recordings,
-            places: Semaphore::new(places),
-            answered,
+            gate,
             till,
             provider: OnceLock::new(),
         }
@@ -48,13 +43,16 @@ impl Configured {
         let make = || provider(&self.config, &self.redactor, &self.till);
         let provider = self.provider.get_or_init(make);
         let provider = provider.as_ref().map_err(Clone::clone)?;
-        let call = || async {
-            let _place = self.places.acquire().await?;
-            let vectors = provider.embed(texts).await;
-            self.answered.fetch_add(1, Ordering::Relaxed);
-            vectors
+        let call = Call {
+            gate: &self.gate,
+            manners: Manners::of(&self.config),
+            need: Need {
+                characters: texts.iter().map(|text| text.chars().count()).sum(),
+                reply: 0,
+            },
         };
-        let mut vectors = retrying(self.config.retries, || texts.join("\n"), call).await?;
+        let seed = || texts.join("\n");
+        let mut vectors = retrying(&call, seed, |_| None, || provider.embed(texts)).await?;
         // As a recording holds them, so that both give equal scores.
         for number in vectors.iter_mut().flatten() {
             *number = Recordings::rounded(*number);
@@ -133,11 +131,12 @@ fn provider(
             .map(AnyEmbedder::from);
     }
     let variable = &config.api_key_env;
+    let also = super::also_keys(config);
     Err(JudgeError::new(
         JudgeErrorKind::Config,
         format!(
             "no embedder is configured: `{variable}` is not set, and this text is not recorded\n\
-             hint: set `{variable}` to a key of {}\n\
+             hint: set `{variable}` to a key of {}{also}\n\
              hint: or use a server on your machine: `LLMTEST_EMBEDDER_BASE_URL=http://127.0.0.1:8090/v1 cargo test`\n\
              hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
             config.shown_url()

@@ -80,8 +80,15 @@ impl Server {
                     if let Some(hold) = hold {
                         hold.release().await;
                     }
-                    let Answer { status, text, wait } = failed?;
-                    return Err(trouble.status(status, &reading::error_text(&text), wait));
+                    let Answer {
+                        status,
+                        text,
+                        wait,
+                        kind,
+                    } = failed?;
+                    let (status, said) =
+                        reading::typed(status, reading::error_text(&text), kind.as_deref());
+                    return Err(trouble.status(status, &said, wait));
                 }
             };
             let (read, usage) = read(&text, texts.len());

@@ -209,6 +209,11 @@ const LEAST: f64 = -9.3;
 fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
     let mut reply = reply.keep_alternatives_at(graded);
     reply.text = redactor.scrub(&reply.text).into_owned();
+    if let Some(model) = &mut reply.model {
+        *model = redactor.scrub(model).into_owned();
+    }
+    // A billionth of a dollar, and few enough digits to be read back as they were written.
+    reply.cost = reply.cost.map(|cost| (cost * 1e9).round() / 1e9);
     for note in &mut reply.notes {
         *note = redactor.scrub(note).into_owned();
     }

@@ -21,6 +21,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -100,9 +101,9 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             |config| config.till(folder),
         );
         let till = Arc::new(till);
-        let judges = known
-            .zip(recordings.clone())
-            .map(|(config, recordings)| Judges::new(config, recordings, till.clone()));
+        let judges = known.zip(recordings.clone()).map(|(config, recordings)| {
+            Judges::new(config, recordings, till.clone()).sharing(folder.join("limits"))
+        });
         let concurrency = harness
             .places
             .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))
@@ -365,6 +366,9 @@ impl Run {
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
         }
+        for told in self.judges.iter().flat_map(Judges::refusals) {
+            let _ = writeln!(out, "note: {told}");
+        }
         for why in self.sink.iter().flat_map(Sink::finish) {
             let _ = writeln!(out, "traces were not exported: {why}");
         }
@@ -391,18 +395,25 @@ impl Run {
 }
 
 /// A panic inside a case goes into its record, with its place, instead of to the terminal. Under libtest, which captures
-/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one.
+/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one. A message with a key in
+/// it is printed without the key, whoever panics.
 fn install_panic_hook(libtest: bool) {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let Some(case) = observe::current_case() else {
-            return previous(info);
-        };
         let message = payload_text(info.payload());
         let place = info
             .location()
             .map(|place| format!(" at {}:{}", place.file(), place.line()))
             .unwrap_or_default();
+        let config = RUN.get().and_then(|run| run.config.as_ref().ok());
+        let previous =
+            |info: &PanicHookInfo<'_>| match config.map(|config| config.redactor.scrub(message)) {
+                Some(Cow::Owned(scrubbed)) => Run::tell(&format!("a panic{place}: {scrubbed}\n")),
+                _ => previous(info),
+            };
+        let Some(case) = observe::current_case() else {
+            return previous(info);
+        };
         case.set_panic(format!("{message}{place}"));
         if libtest
             && std::backtrace::Backtrace::capture().status()

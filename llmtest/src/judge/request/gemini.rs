@@ -42,7 +42,7 @@ pub(super) fn body(prompt: &Prompt, seed: i64, dialect: Dialect) -> Value {
             } else {
                 "user"
             };
-            json!({ "role": role, "parts": [{ "text": message.content }] })
+            json!({ "role": role, "parts": super::images::gemini(message) })
         })
         .collect();
     let mut config = json!({});

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// The request's body. There is no seed, and nothing is to be kept at the provider.
 pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
-    let mut body = json!({ "model": model, "input": prompt.messages, "store": false });
+    let mut body = json!({ "model": model, "input": prompt.messages.iter().map(super::images::responses).collect::<Vec<_>>(), "store": false });
     if !dialect.no_temperature {
         body["temperature"] = json!(0);
     }
@@ -20,7 +20,9 @@ pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
                     "type": "json_schema", "name": schema.name, "strict": true, "schema": schema.schema,
                 } });
             }
-            Format::Object => body["text"] = json!({ "format": { "type": "json_object" } }),
+            Format::Tool | Format::Object => {
+                body["text"] = json!({ "format": { "type": "json_object" } })
+            }
             Format::Text => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What the graded metrics share: criteria or steps, a rubric, a scale, and the judge's grade on it.
 
 use crate::options::Options;
-use crate::{EvalCx, Reply, Result, Score, Template, logprobs, reason};
+use crate::{EvalCx, Image, Reply, Result, Score, Template, logprobs, reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
@@ -195,6 +195,7 @@ impl Grading {
         cx: &EvalCx<'_>,
         options: &Options,
         case: Vec<(String, String)>,
+        images: &[Image],
         shown: &str,
     ) -> Result<Score> {
         let steps = self.steps_for(cx, options, shown).await?;
@@ -203,6 +204,7 @@ impl Grading {
             .template(options, "score", &steps)
             .text("rubric", rubric_text(&self.rubric))
             .fenced_list("case", case)
+            .images(images.iter().cloned())
             .text("lowest", scale.start().to_string())
             .text("highest", scale.end().to_string())
             .graded("score");
@@ -229,6 +231,7 @@ impl Grading {
         cx: &EvalCx<'_>,
         options: &Options,
         case: Vec<(String, String)>,
+        images: &[Image],
         shown: &str,
     ) -> Result<Score> {
         let steps = self.steps_for(cx, options, shown).await?;
@@ -237,7 +240,8 @@ impl Grading {
         let template = self
             .template(options, "strict", &steps)
             .text("rubric", best.unwrap_or_default())
-            .fenced_list("case", case);
+            .fenced_list("case", case)
+            .images(images.iter().cloned());
         let scale = 0..=1;
         let (grade, _) = ask(cx, template, &scale).await?;
         let value = place(grade.score, &scale);
