@@ -29,8 +29,8 @@ impl Format {
     fn next(self, api: Api) -> Self {
         match (self, api) {
             (Self::Schema, Api::Messages) => Self::Tool,
-            (Self::Schema, Api::Chat | Api::Azure | Api::Responses)
-            | (Self::Schema, Api::Gemini | Api::Ollama | Api::Cohere) => Self::Object,
+            (Self::Schema, Api::Converse) => Self::Tool,
+            (Self::Schema, _) => Self::Object,
             _ => Self::Text,
         }
     }
