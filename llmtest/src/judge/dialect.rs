@@ -28,8 +28,7 @@ impl Format {
     /// The next simpler one that the API knows.
     fn next(self, api: Api) -> Self {
         match (self, api) {
-            (Self::Schema, Api::Messages) => Self::Tool,
-            (Self::Schema, Api::Converse) => Self::Tool,
+            (Self::Schema, Api::Messages | Api::Converse) => Self::Tool,
             (Self::Schema, _) => Self::Object,
             _ => Self::Text,
         }
