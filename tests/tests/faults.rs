@@ -249,7 +249,11 @@ fn every_provider_gives_a_verdict_that_replays_without_it() {
 fn a_judge_that_panics_with_the_key_shows_it_nowhere() {
     for backtrace in ["0", "1"] {
         let bench = Bench::new(&format!("panics-{backtrace}"));
-        let vars = [("HOUSE_PANICS", "1"), ("RUST_BACKTRACE", backtrace)];
+        let vars = [
+            ("HOUSE_PANICS", "1"),
+            ("RUST_BACKTRACE", backtrace),
+            ("LLMTEST_MODE", "live"),
+        ];
         // `run` looks for the key in the terminal, the records and the reports.
         let ran = bench.run(&["--exact", "judged_by_name", "needs_no_judge"], &vars);
         assert_eq!(ran.code, 101, "{}", ran.text());

@@ -28,9 +28,8 @@ impl Format {
     /// The next simpler one that the API knows.
     fn next(self, api: Api) -> Self {
         match (self, api) {
-            (Self::Schema, Api::Messages) => Self::Tool,
-            (Self::Schema, Api::Chat | Api::Azure | Api::Responses)
-            | (Self::Schema, Api::Gemini | Api::Ollama | Api::Cohere) => Self::Object,
+            (Self::Schema, Api::Messages | Api::Converse) => Self::Tool,
+            (Self::Schema, _) => Self::Object,
             _ => Self::Text,
         }
     }

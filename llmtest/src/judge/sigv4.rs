@@ -41,7 +41,7 @@ pub(super) fn sign(
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    let session = keys.session.as_ref().map(|token| token.expose());
+    let session = keys.session.as_ref().map(crate::redact::Secret::expose);
     let signed: Vec<(&str, &str)> = [
         ("content-type", content_type),
         ("host", Some(host.as_str())),

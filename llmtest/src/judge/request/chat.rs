@@ -27,7 +27,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
                 });
             }
             Format::Tool | Format::Object => {
-                body["response_format"] = json!({ "type": "json_object" })
+                body["response_format"] = json!({ "type": "json_object" });
             }
             Format::Text => {}
         }

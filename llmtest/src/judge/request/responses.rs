@@ -24,7 +24,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> Value {
                 } });
             }
             Format::Tool | Format::Object => {
-                body["text"] = json!({ "format": { "type": "json_object" } })
+                body["text"] = json!({ "format": { "type": "json_object" } });
             }
             Format::Text => {}
         }
