@@ -245,6 +245,7 @@ fn wrong_values_name_their_place() {
         ("LLMTEST_TIMEOUT", "1 year"),
         ("LLMTEST_FAILED", "maybe"),
         ("LLMTEST_SHOW", "some"),
+        ("LLMTEST_DECISIONS", "probability"),
         ("LLMTEST_RUN_ID", "../up"),
         ("LLMTEST_BASE_URL", "localhost"),
         ("LLMTEST_API_KEY_ENV", "sk-secret"),
@@ -268,6 +269,16 @@ fn blame_is_causal_where_the_file_or_the_environment_says_so() {
     assert!(error.to_string().contains("`casual`"), "{error}");
     let none = Folder::new("no_blame", "[blame]\nmax = 0\n").load(&[]);
     assert!(none.is_err(), "at least one");
+}
+
+#[test]
+fn verdicts_come_from_probabilities_where_the_file_or_the_environment_says_so() {
+    let folder = Folder::new("decisions", "[judge]\ndecisions = \"probabilities\"\n");
+    let decisions = |vars: &[(&str, &str)]| folder.load(vars).unwrap().decisions;
+    assert_eq!(decisions(&[]), Decisions::by_probability());
+    assert_eq!(decisions(&[("LLMTEST_DECISIONS", "text")]), Decisions::Text);
+    let plain = Folder::new("no_decisions", "").load(&[]).unwrap();
+    assert_eq!(plain.decisions, Decisions::Text);
 }
 
 #[test]
