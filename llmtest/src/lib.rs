@@ -140,7 +140,7 @@ pub mod __private {
     pub use crate::judge::read_exchange;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
-    pub use crate::runner::{blame_of, measure_traced};
+    pub use crate::runner::{blame_of, measure_logged, measure_traced};
     #[cfg(feature = "harness")]
     pub use inventory;
 }

@@ -82,11 +82,6 @@ impl<'a> EvalCx<'a> {
         }
     }
 
-    /// The judge's reply as it is.
-    pub(crate) async fn reply_to(&self, mut prompt: Prompt) -> Result<Reply> {
-        self.asker.complete(&mut prompt).await
-    }
-
     /// The field as text, or the error that names the metric and says how to set the field. A list that the case states
     /// to be empty is an empty text.
     pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
@@ -116,6 +111,11 @@ impl<'a> EvalCx<'a> {
     /// the reason; what remains is an error with the raw text.
     pub async fn ask<T: DeserializeOwned>(&self, prompt: Prompt) -> Result<Answer<T>> {
         self.ask_checked(prompt, |_| Ok(())).await
+    }
+
+    /// Asks the judge for prose: the reply as it is. Read a verdict from its end, where it is what the judge came to.
+    pub async fn ask_text(&self, mut prompt: Prompt) -> Result<Reply> {
+        self.asker.complete(&mut prompt).await
     }
 
     /// As [`ask`](Self::ask), with a check of the value; its error is what the judge is told when asked again.

@@ -29,15 +29,24 @@ use std::time::{Duration, Instant};
 /// # Ok(()) }
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
+    measure_logged(case, metric).await.0
+}
+
+/// As [`measure`], with what was asked; for our own commands.
+#[doc(hidden)]
+pub async fn measure_logged(
+    case: &TestCase,
+    metric: &impl Metric,
+) -> (crate::Result<Score>, AskLog) {
     let run = super::run();
     let asker = asker(run, metric.adjustments().judge.as_ref(), trial());
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await
         .map(|score| asker.with_confidence(score));
-    outside(run, asker);
+    let log = outside(run, asker);
     run.settle_recordings();
-    score?.checked()
+    (score.and_then(Score::checked), log)
 }
 
 /// Compares contestants with the configured judge and recordings, inside of a test or outside.
@@ -88,9 +97,10 @@ pub async fn measure_traced(
 }
 
 /// Counts what was asked outside of a measurement.
-fn outside(run: &Run, asker: Asker) {
-    let spending = cost::of_log(&asker.into_log(), &run.till.prices);
-    run.till.outside(spending);
+fn outside(run: &Run, asker: Asker) -> AskLog {
+    let log = asker.into_log();
+    run.till.outside(cost::of_log(&log, &run.till.prices));
+    log
 }
 
 /// The trial of the test that is running, if one is.

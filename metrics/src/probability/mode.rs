@@ -125,7 +125,7 @@ impl EvalCx<'_> {
             .deciding(&form.replace("{{labels}}", &labels.listed()))
             .max_tokens(u32::try_from(DEPTH).unwrap_or(3))
             .prompt()?;
-        let reply = self.reply_to(prompt).await?;
+        let reply = self.ask_text(prompt).await?;
         match read(&reply, labels) {
             Ok(read) => {
                 let chosen = read.chosen(threshold);
