@@ -45,7 +45,11 @@ pub fn design_effect(groups: &[Vec<f64>]) -> f64 {
     }
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n;
+    let variance = values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / n;
     let filled = groups.iter().filter(|group| !group.is_empty()).count() as f64;
     if variance < 1e-12 {
         n / filled
@@ -81,7 +85,12 @@ mod tests {
 
     #[test]
     fn clusters_have_the_known_error() {
-        let groups = [vec![1.0, 1.0, 0.0], vec![1.0; 4], vec![0.0; 2], vec![1.0, 0.0, 1.0]];
+        let groups = [
+            vec![1.0, 1.0, 0.0],
+            vec![1.0; 4],
+            vec![0.0; 2],
+            vec![1.0, 0.0, 1.0],
+        ];
         assert!((clustered_error(&groups).unwrap() - 0.181_444).abs() < 1e-6);
         assert!((t_quantile(0.975, 3.0) - 3.1824).abs() < 1e-4);
         assert_eq!(clustered_error(&groups[..1]), None);
