@@ -29,6 +29,8 @@ mod runtime;
 pub mod stats;
 #[cfg(feature = "harness")]
 mod telemetry;
+#[cfg(feature = "harness")]
+pub mod trust;
 
 pub use llmtest_macros::observe;
 #[cfg(feature = "tracing-capture")]

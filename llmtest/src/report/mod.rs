@@ -14,4 +14,4 @@ pub use record::{
 pub(crate) use shards::{FailedLast, Shards, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};
-pub(crate) use text::{clean_name, is_unsafe};
+pub(crate) use text::{clean, clean_name, is_unsafe};
