@@ -55,7 +55,8 @@ pub use observe::{
 };
 #[cfg(feature = "harness")]
 pub use report::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
+    TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};

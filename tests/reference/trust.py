@@ -257,7 +257,9 @@ def agents():
         share(f"{key} flipping", sum(len(set(g)) > 1 for g in given), len(given))
         flips = np.array([1 - max(g.count(True), g.count(False)) / len(g) for g in given])
         half = float(stats.t.ppf(0.975, len(flips) - 1)) * flips.std(ddof=1) / math.sqrt(len(flips))
-        put(f"{key} flip rate", flips.mean(), max(0.0, flips.mean() - half), min(1.0, flips.mean() + half))
+        # Values that are all equal say nothing of how others would vary.
+        ends = (max(0.0, flips.mean() - half), min(1.0, flips.mean() + half)) if half > 0 else (None, None)
+        put(f"{key} flip rate", flips.mean(), *ends)
         e = flips.mean()
         put(f"{key} majority error", float(stats.binom.sf(1, 3, e)))
         asked = [(good, v) for good, vs in said for v in vs]

@@ -9,7 +9,8 @@ mod text;
 mod tree;
 
 pub use record::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
+    TrialRecord,
 };
 pub(crate) use shards::{FailedLast, Shards, failed_last};
 pub(crate) use summary::{Tally, summary};

@@ -228,18 +228,18 @@ fn measurement_lines(
         }
     }
     if style.all {
-        for (prompt, reply) in &m.exchanges {
+        for entry in &m.transcript {
             let _ = writeln!(
                 out,
                 "      {}\n        {}",
                 style.dim("prompt"),
-                indented(&clean(prompt), "        ")
+                indented(&clean(&entry.prompt), "        ")
             );
             let _ = writeln!(
                 out,
                 "      {}\n        {}",
                 style.dim("reply"),
-                indented(&clean(reply), "        ")
+                indented(&clean(&entry.reply), "        ")
             );
         }
     }

@@ -5,7 +5,7 @@ use super::plan::{Planned, decide, plan};
 use super::run::Run;
 use crate::cost::{self, Spending};
 use crate::observe::CaseContext;
-use crate::report::{MeasurementRecord, Outcome};
+use crate::report::{MeasurementRecord, Outcome, TranscriptEntry};
 use crate::{observe, runtime};
 use llmtest_metrics::probability::Decisions;
 use llmtest_metrics::{
@@ -198,7 +198,7 @@ async fn measure_parts(
         let mut ended = Vec::with_capacity(started.len() + 1);
         for (shown, context, task) in started {
             let record = patience.wait(task, &context).await.unwrap_or_else(|why| {
-                shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
+                shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, 0)
             });
             ended.push(record);
         }
@@ -231,7 +231,7 @@ fn together(
         component: Some(component),
         span: deciding.and_then(|at| parts[at].span),
     };
-    let mut whole = about.record(score, AskLog::default(), Duration::ZERO, false);
+    let mut whole = about.record(score, AskLog::default(), Duration::ZERO, 0);
     whole.over = Some(over);
     whole.judge = parts.iter().find_map(|part| part.judge.clone());
     for part in parts {
@@ -279,7 +279,7 @@ impl About {
         score: crate::Result<Score>,
         log: AskLog,
         duration: Duration,
-        show_all: bool,
+        limit: usize,
     ) -> MeasurementRecord {
         let adjustments = self.expectation.adjustments();
         let bar = self.expectation.bar();
@@ -310,16 +310,13 @@ impl About {
             over_budget: false,
             usage: log.usage,
             prompts: log.prompts,
-            exchanges: Vec::new(),
+            transcript: log
+                .exchanges
+                .into_iter()
+                .map(|exchange| TranscriptEntry::new(exchange, limit))
+                .collect(),
             duration: duration.as_secs_f64(),
         };
-        if show_all {
-            record.exchanges = log
-                .exchanges
-                .iter()
-                .map(|exchange| (exchange.prompt.text(), exchange.reply.text.clone()))
-                .collect();
-        }
         match score {
             Ok(score) => {
                 record.outcome = if bar.is_met_by(score.value) {
@@ -374,10 +371,10 @@ async fn measure_one(
     trial: u32,
 ) -> MeasurementRecord {
     let about = planned.about();
-    let show_all = run.style.all;
+    let limit = run.config.as_ref().map_or(0, |config| config.limits.value);
     let target = match planned.target {
         Ok(target) => target,
-        Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, show_all),
+        Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, limit),
     };
     let adjustments = planned.expectation.adjustments();
     let asker = asker(run, adjustments.judge.as_ref(), trial);
@@ -388,7 +385,7 @@ async fn measure_one(
     let score = planned.expectation.measure(&cx).await;
     let log = asker.into_log();
     let spending = cost::of_log(&log, &run.till.prices);
-    let mut record = about.record(score, log, started.elapsed(), show_all);
+    let mut record = about.record(score, log, started.elapsed(), limit);
     if !spending.is_empty() {
         record.cost = spending.values().map(Spending::known_cost).sum();
         let replayed = spending.values().filter(|spending| spending.replayed > 0);
