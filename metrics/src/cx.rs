@@ -410,6 +410,9 @@ impl Asker {
             log.prompts
                 .insert(prompt.purpose.clone(), prompt.version.clone());
         }
+        if prompt.disarmed > 0 {
+            self.note("what is judged holds look-alikes of the fence, control tokens or hidden characters; the judge saw them as escapes".to_string());
+        }
         let reply = judge.complete(prompt).await?;
         for note in &reply.notes {
             self.note(note.clone());

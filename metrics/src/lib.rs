@@ -18,6 +18,7 @@ mod cx;
 mod embed;
 mod error;
 mod fake;
+mod fence;
 mod grade;
 mod grades;
 pub mod hash;
