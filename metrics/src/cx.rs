@@ -182,6 +182,15 @@ impl<'a> EvalCx<'a> {
         EvalCx { asker, ..*self }
     }
 
+    /// An asker for a part of this measurement, whose requests are recorded under this folder; for our own self-test.
+    #[doc(hidden)]
+    pub fn filed_under(&self, folder: &'static str) -> Asker {
+        Asker {
+            folder: Some(folder),
+            ..self.asker.part(None, 0)
+        }
+    }
+
     /// The model of a judge, of the whole measurement's where none is chosen; its name, where there is no such judge.
     pub(crate) fn model_of(&self, choice: Option<&JudgeChoice>) -> String {
         match (self.asker.part(choice, 0).judge, choice) {
@@ -256,6 +265,8 @@ pub struct Asker {
     judges: Option<FindJudge>,
     samples: Mutex<HashMap<String, u32>>,
     first_sample: u32,
+    /// What the purposes of the requests begin with.
+    folder: Option<&'static str>,
     log: Arc<Mutex<AskLog>>,
 }
 
@@ -314,6 +325,7 @@ impl Asker {
             judges: None,
             samples: Mutex::default(),
             first_sample: 0,
+            folder: None,
             log: Arc::default(),
         }
     }
@@ -352,6 +364,7 @@ impl Asker {
             judges: self.judges.clone(),
             samples: Mutex::default(),
             first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
+            folder: self.folder,
             log: self.log.clone(),
         }
     }
@@ -396,6 +409,11 @@ impl Asker {
 
     async fn complete(&self, prompt: &mut Prompt) -> Result<Reply> {
         let judge = self.judge.as_ref().map_err(Clone::clone)?;
+        if let Some(folder) = self.folder
+            && prompt.purpose.split('/').next() != Some(folder)
+        {
+            prompt.purpose = format!("{folder}/{}", prompt.purpose);
+        }
         {
             let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
             let sample = samples
