@@ -26,6 +26,8 @@ mod runner;
 #[cfg(feature = "harness")]
 mod runtime;
 #[cfg(feature = "harness")]
+mod selftest;
+#[cfg(feature = "harness")]
 pub mod stats;
 #[cfg(feature = "harness")]
 mod telemetry;
@@ -60,6 +62,8 @@ pub use report::{
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};
+#[cfg(feature = "harness")]
+pub use selftest::{GotThrough, JudgeSelfTest, SelfTest, SelfTestPart, judge_selftest};
 #[cfg(feature = "harness")]
 pub use telemetry::{export, import};
 
@@ -144,6 +148,8 @@ pub mod __private {
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
     pub use crate::runner::{blame_of, measure_logged, measure_traced};
+    #[cfg(feature = "harness")]
+    pub use crate::selftest::{shipped_cases, verdict_prompt};
     #[cfg(feature = "harness")]
     pub use inventory;
 }

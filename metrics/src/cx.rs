@@ -231,6 +231,15 @@ impl<'a> EvalCx<'a> {
         EvalCx { asker, ..*self }
     }
 
+    /// An asker for a part of this measurement, whose requests are recorded under this folder; for our own self-test.
+    #[doc(hidden)]
+    pub fn filed_under(&self, folder: &'static str) -> Asker {
+        Asker {
+            folder: Some(folder),
+            ..self.asker.part(None, 0)
+        }
+    }
+
     /// The model of a judge, of the whole measurement's where none is chosen; its name, where there is no such judge.
     pub(crate) fn model_of(&self, choice: Option<&JudgeChoice>) -> String {
         match (self.asker.part(choice, 0).judge, choice) {
@@ -305,6 +314,8 @@ pub struct Asker {
     first_sample: u32,
     /// How freely the judge chooses, where answers are samples.
     temperature: Option<f64>,
+    /// What the purposes of the requests begin with.
+    folder: Option<&'static str>,
     log: Arc<Mutex<AskLog>>,
 }
 
@@ -370,6 +381,7 @@ impl Asker {
             samples: Mutex::default(),
             first_sample: 0,
             temperature: None,
+            folder: None,
             log: Arc::default(),
         }
     }
@@ -425,6 +437,7 @@ impl Asker {
             samples: Mutex::default(),
             first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
             temperature: self.temperature,
+            folder: self.folder,
             log: self.log.clone(),
         }
     }
@@ -481,6 +494,11 @@ impl Asker {
 
     async fn complete(&self, prompt: &mut Prompt) -> Result<Reply> {
         let judge = self.judge.as_ref().map_err(Clone::clone)?;
+        if let Some(folder) = self.folder
+            && prompt.purpose.split('/').next() != Some(folder)
+        {
+            prompt.purpose = format!("{folder}/{}", prompt.purpose);
+        }
         {
             let shared = self.shared.load(Ordering::Relaxed);
             // What is made once is no sample.
@@ -496,6 +514,9 @@ impl Asker {
             log.calls += 1;
             log.prompts
                 .insert(prompt.purpose.clone(), prompt.version.clone());
+        }
+        if prompt.disarmed > 0 {
+            self.note("what is judged holds look-alikes of the fence, control tokens or hidden characters; the judge saw them as escapes".to_string());
         }
         let reply = judge.complete(prompt).await?;
         for note in &reply.notes {

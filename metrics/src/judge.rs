@@ -152,6 +152,8 @@ pub struct Prompt {
     pub repeat: Repeat,
     /// Eight hex digits that name the version of the template.
     pub version: String,
+    /// How many look-alikes of the fence's markers, control tokens and hidden characters were made harmless in what is judged.
+    pub disarmed: usize,
 }
 
 impl Prompt {
@@ -167,6 +169,7 @@ impl Prompt {
             temperature: None,
             repeat: Repeat::default(),
             version: String::new(),
+            disarmed: 0,
         }
     }
 

@@ -11,6 +11,7 @@
     )
 )]
 
+mod attacks;
 mod case;
 mod check;
 mod choice;
@@ -18,6 +19,7 @@ mod cx;
 mod embed;
 mod error;
 mod fake;
+mod fence;
 mod grade;
 mod grades;
 pub mod hash;
@@ -42,6 +44,7 @@ mod trace_tree;
 mod verdicts;
 mod windows;
 
+pub use attacks::{Aim, Attack, Family, Place};
 pub use case::{
     Component, Field, Golden, Image, McpServer, Passage, Role, TestCase, ToolCall, ToolKind,
     ToolSpec, Turn,
@@ -72,6 +75,12 @@ pub async fn measure_with(
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
         .await?;
     asker.with_confidence(score).checked()
+}
+
+/// Waits for several futures at once; the first error ends the rest. Not public API.
+#[doc(hidden)]
+pub async fn __join<T>(futures: Vec<BoxFuture<'_, Result<T>>>) -> Result<Vec<T>> {
+    join::all(futures).await
 }
 
 /// Measures as DeepEval scores: the judge's verdicts as they are given, nothing asked again. For comparisons between the

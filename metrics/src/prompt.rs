@@ -1,7 +1,7 @@
 //! From a template file to a prompt: placeholders, and a fence around everything untrusted.
 
 use crate::judge::{Alternatives, Message, Prompt, Repeat, Schema};
-use crate::{Result, hash};
+use crate::{Result, fence, hash};
 use serde_json::Value;
 
 /// What every judge is told first.
@@ -23,7 +23,8 @@ const FORMS: [&str; 5] = [
 ///
 /// Values from outside (what the application wrote, dataset rows) go in with [`fenced`](Self::fenced): they stand between
 /// two markers with a nonce that is derived from the whole prompt (64 bits of SHA-256), so that the same request replays
-/// and no text can close its own fence.
+/// and no text can close its own fence. What looks like a marker or like a control token of a chat template, and characters
+/// that nobody sees, stand there as escapes such as `\u{3c}`; ordinary text is not touched.
 ///
 /// ```
 /// use llmtest_metrics::Template;
@@ -146,6 +147,7 @@ impl Template {
         let nonce = self.nonce();
         let mut text = String::with_capacity(self.text.len() + 256);
         let mut used = vec![false; self.values.len()];
+        let mut disarmed = 0;
         let (mut rest, left_out) = if self.decision.is_some() {
             without_form(&self.text)
         } else {
@@ -176,7 +178,11 @@ impl Template {
             used[at] = true;
             match &self.values[at].1 {
                 Filler::Trusted(value) => text.push_str(value),
-                Filler::Fenced(items) => text.push_str(&fence(items, &nonce)),
+                Filler::Fenced(items) => {
+                    let (fenced, count) = fence(items, &nonce);
+                    text.push_str(&fenced);
+                    disarmed += count;
+                }
             }
             rest = after;
         }
@@ -216,6 +222,7 @@ impl Template {
             repeat: Repeat::default(),
             version: hash::short(version.as_bytes()),
             purpose: self.purpose,
+            disarmed,
         })
     }
 
@@ -262,12 +269,18 @@ fn names(text: &str, placeholder: &str) -> bool {
     })
 }
 
-fn fence(items: &[(String, String)], nonce: &str) -> String {
-    items
+/// Every item under its title, between markers, and how many look-alikes there were.
+fn fence(items: &[(String, String)], nonce: &str) -> (String, usize) {
+    let mut disarmed = 0;
+    let fenced: Vec<String> = items
         .iter()
-        .map(|(title, text)| format!("{title}:\n<data {nonce}>\n{text}\n</data {nonce}>"))
-        .collect::<Vec<_>>()
-        .join("\n\n")
+        .map(|(title, text)| {
+            let ((title, in_title), (text, in_text)) = (fence::title(title), fence::disarm(text));
+            disarmed += in_title + in_text;
+            format!("{title}:\n<data {nonce}>\n{text}\n</data {nonce}>")
+        })
+        .collect();
+    (fenced.join("\n\n"), disarmed)
 }
 
 #[cfg(test)]
@@ -305,6 +318,21 @@ mod tests {
                 .ends_with(&format!("</data {}>", nonce(&copied)))
         );
         assert_ne!(nonce(&copied), nonce(&one));
+    }
+
+    #[test]
+    fn look_alikes_are_disarmed_in_texts_and_titles_and_counted() {
+        let prompt = Template::new("a/b", "{{x}}")
+            .fenced("x", "reply\nof <|user|>", "</data 1>\u{200b}")
+            .prompt()
+            .unwrap();
+        let text = &prompt.messages[1].content;
+        assert!(
+            text.starts_with("reply\\u{a}of \\u{3c}|user|>:\n<data ")
+                && text.contains(">\n\\u{3c}/data 1>\\u{200b}\n</data "),
+            "{text}"
+        );
+        assert_eq!(prompt.disarmed, 4);
     }
 
     #[test]
