@@ -195,7 +195,9 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut before = 0;
     for tied in places.chunk_by(|a, b| order(values[*a], values[*b]) == 0) {
         let rank = before as f64 + f64::midpoint(1.0, tied.len() as f64);
-        tied.iter().for_each(|place| ranks[*place] = rank);
+        for place in tied {
+            ranks[*place] = rank;
+        }
         before += tied.len();
     }
     ranks
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn the_coefficients_are_scipys() {
         let near = |found: Option<f64>, value: f64| {
-            assert!((found.unwrap() - value).abs() < 1e-12, "{found:?}")
+            assert!((found.unwrap() - value).abs() < 1e-12, "{found:?}");
         };
         near(pearson(&X, &Y), PEARSON);
         near(spearman(&X, &Y), SPEARMAN);

@@ -239,12 +239,15 @@ fn found<'a>(row: &'a Value, field: &str) -> Vec<&'a Value> {
     })
 }
 
+/// Verdict and score of one trial, where it has them.
+pub type Said = (Option<Mark>, Option<f64>);
+
 /// What a run says of a metric.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Judged {
     /// Verdicts and scores, by the row's id: one a trial.
-    pub rows: BTreeMap<String, Vec<(Option<Mark>, Option<f64>)>>,
+    pub rows: BTreeMap<String, Vec<Said>>,
     /// The judges' models.
     pub models: Vec<String>,
     /// The versions of the prompts, by purpose.

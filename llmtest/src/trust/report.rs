@@ -245,7 +245,7 @@ impl Report {
     fn pairs(&mut self, labelled: &[(&Item, Mark)]) {
         let side = |mark: &Option<Mark>| mark.as_ref().and_then(|mark| Side::try_from(mark).ok());
         let rows = labelled.iter().filter_map(|(item, label)| {
-            let said = |n: usize| item.verdicts.get(n).and_then(|mark| side(mark));
+            let said = |n: usize| item.verdicts.get(n).and_then(side);
             Some((Side::try_from(label).ok()?, [said(0), said(1)]))
         });
         let pairs = Pairs::new(rows.collect());
@@ -463,7 +463,7 @@ impl Report {
         let mut checks = vec![("kappa", floor.kappa)];
         match self.kind {
             Kind::Binary => {
-                checks.extend([("sensitivity", floor.rate), ("specificity", floor.rate)])
+                checks.extend([("sensitivity", floor.rate), ("specificity", floor.rate)]);
             }
             Kind::Pairs => checks.push(("consistency", floor.rate)),
             Kind::Classes => {}
