@@ -11,8 +11,8 @@ check() {
 }
 check "only observe" 15 --no-default-features
 check "observe, with telemetry" 20 --no-default-features --features tracing
-# 45, statrs with its two for quantiles, and futures-core for the streams of observed functions: a crate of traits without dependencies.
-check "without HTTP" 49 --no-default-features --features harness
+# 45, statrs with its five for quantiles, and futures-core for the streams of observed functions: a crate of traits without dependencies.
+check "without HTTP" 53 --no-default-features --features harness
 check "defaults" 128
 check "defaults, with the bridge to tracing" 135 --features tracing,tracing-capture
 for features in default tracing tracing-capture; do

@@ -22,6 +22,21 @@ pub struct Item {
     pub scores: Vec<f64>,
 }
 
+impl Item {
+    /// Of a pair whose second verdict is in the numbering of the swapped answers, as they were shown: puts it in that of
+    /// the data.
+    pub fn unswapped(mut self) -> Self {
+        if let Some(second) = self.verdicts.get_mut(1) {
+            *second = match second.take() {
+                Some(Mark::First) => Some(Mark::Second),
+                Some(Mark::Second) => Some(Mark::First),
+                other => other,
+            };
+        }
+        self
+    }
+}
+
 /// Where a row has what: the name of a column; a path such as `human.coherence`; or a JSON pointer such as
 /// `/judges/*/verdict_pass`, in which `*` is every element of a list. A list of labels is one a person, a list of
 /// verdicts one a repeat.

@@ -25,6 +25,7 @@ mod marks;
 mod noise;
 mod pairwise;
 mod report;
+mod said;
 
 pub use agreement::Confusion;
 pub use certificate::{Certificate, Current, Freshness, today};
