@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn means_over_classes_are_what_their_formulas_say() {
         let near = |figure: Figure, value: f64| {
-            assert!((figure.value.unwrap() - value).abs() < 1e-12, "{figure:?}")
+            assert!((figure.value.unwrap() - value).abs() < 1e-12, "{figure:?}");
         };
         near(judged().precision(), (1.0 + 0.5 + 1.0) / 3.0);
         near(judged().recall(), (0.5 + 0.5 + 1.0) / 3.0);

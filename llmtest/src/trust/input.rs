@@ -22,6 +22,21 @@ pub struct Item {
     pub scores: Vec<f64>,
 }
 
+impl Item {
+    /// Of a pair whose second verdict is in the numbering of the swapped answers, as they were shown: puts it in that of
+    /// the data.
+    pub fn unswapped(mut self) -> Self {
+        if let Some(second) = self.verdicts.get_mut(1) {
+            *second = match second.take() {
+                Some(Mark::First) => Some(Mark::Second),
+                Some(Mark::Second) => Some(Mark::First),
+                other => other,
+            };
+        }
+        self
+    }
+}
+
 /// Where a row has what: the name of a column; a path such as `human.coherence`; or a JSON pointer such as
 /// `/judges/*/verdict_pass`, in which `*` is every element of a list. A list of labels is one a person, a list of
 /// verdicts one a repeat.
@@ -239,12 +254,15 @@ fn found<'a>(row: &'a Value, field: &str) -> Vec<&'a Value> {
     })
 }
 
+/// Verdict and score of one trial, where it has them.
+pub type Said = (Option<Mark>, Option<f64>);
+
 /// What a run says of a metric.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Judged {
     /// Verdicts and scores, by the row's id: one a trial.
-    pub rows: BTreeMap<String, Vec<(Option<Mark>, Option<f64>)>>,
+    pub rows: BTreeMap<String, Vec<Said>>,
     /// The judges' models.
     pub models: Vec<String>,
     /// The versions of the prompts, by purpose.

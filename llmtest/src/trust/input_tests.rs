@@ -129,3 +129,22 @@ fn verdicts_of_a_run_are_joined_by_id() {
             .contains("`bias`, `faithfulness`")
     );
 }
+
+#[test]
+fn a_second_verdict_as_shown_is_put_in_the_numbering_of_the_data() {
+    let of = |said: &str| {
+        let row = format!("{{\"label\": \"A\", \"verdict\": {said}}}");
+        read("f.jsonl", &row, &Fields::default())
+            .unwrap()
+            .remove(0)
+            .unswapped()
+            .verdicts
+    };
+    assert_eq!(
+        of("[\"A>B\", \"B>A\"]"),
+        [Some(Mark::First), Some(Mark::First)]
+    );
+    assert_eq!(of("[\"A=B\", \"A=B\"]"), [Some(Mark::Tie), Some(Mark::Tie)]);
+    assert_eq!(of("[null, null]"), [None, None]);
+    assert_eq!(of("\"A\""), [Some(Mark::First)]);
+}

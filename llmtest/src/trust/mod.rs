@@ -25,6 +25,7 @@ mod marks;
 mod noise;
 mod pairwise;
 mod report;
+mod said;
 
 pub use agreement::Confusion;
 pub use certificate::{Certificate, Current, Freshness, today};
@@ -34,7 +35,7 @@ pub use correction::{
     rogan_gladen_adjusted,
 };
 pub use correlation::{Correlation, Grouped, by_group, kendall, pearson, spearman};
-pub use input::{Fields, Item, Judged, read, read_run};
+pub use input::{Fields, Item, Judged, Said, read, read_run};
 pub use kappa::{Level, Weights, alpha, cohen, fleiss};
 pub use marks::Mark;
 pub use noise::{Noise, majority, majority_error};

@@ -115,7 +115,7 @@ pub fn majority<T: PartialEq>(verdicts: &[T]) -> Option<&T> {
 /// assert!((error - 0.050).abs() < 0.001);
 /// ```
 pub fn majority_error(r: usize, error: f64) -> Option<f64> {
-    if r % 2 == 0 || !(0.0..=1.0).contains(&error) {
+    if r.is_multiple_of(2) || !(0.0..=1.0).contains(&error) {
         return None;
     }
     // C(r, i), from the left.

@@ -90,6 +90,9 @@ struct Rows {
     /// The least sensitivity and specificity; of pairs, the least consistency
     #[arg(long, default_value_t = Floor::default().rate)]
     least_rate: f64,
+    /// The second verdict of a pair is of the answers as they were shown, swapped: `A` is the data's B
+    #[arg(long)]
+    as_shown: bool,
     /// Makes yes and no of numbers: yes is at least this
     #[arg(long)]
     bar: Option<f64>,
@@ -331,6 +334,9 @@ fn measured(rows: &Rows) -> Result<(Vec<Item>, Report, Option<Judged>), String> 
         && judged.join(&mut items) == 0
     {
         return Err("no row of the run has the id of a label\nhint: ids of rows are the `id` of the dataset; `--id` names the field of the labels".into());
+    }
+    if rows.as_shown {
+        items = items.into_iter().map(Item::unswapped).collect();
     }
     let report = Report::of(&items, rows.floor(), rows.bar)?;
     Ok((items, report, judged))
