@@ -35,12 +35,12 @@ impl fmt::Debug for ExportConfig {
 impl ExportConfig {
     /// The receiver's address without user, password and query.
     pub(crate) fn shown_endpoint(&self) -> String {
-        super::shown_url(self.endpoint.as_deref().unwrap_or_default())
+        super::judge::shown_url(self.endpoint.as_deref().unwrap_or_default())
     }
 
     /// Whether the receiver runs on this machine.
     pub(crate) fn endpoint_is_local(&self) -> bool {
-        super::is_local(self.endpoint.as_deref().unwrap_or_default())
+        super::judge::is_local(self.endpoint.as_deref().unwrap_or_default())
     }
 }
 
