@@ -258,29 +258,24 @@ impl JudgeSelfTest {
         });
         let board = Arc::new(Board::new());
         let judge = self.judge;
-        let part = |part: Measured| {
-            let metric = PartMetric::new(part, plan.clone(), board.clone());
-            move |at_least: f64| {
-                let metric = metric.at_least(at_least);
-                match judge.clone() {
-                    Some(JudgeChoice::Named(name)) => metric.judged_by(name.as_str()),
-                    Some(JudgeChoice::This(judge)) => metric.judged_by(judge),
-                    _ => metric,
-                }
+        let metric = |measured, at_least: f64| {
+            let metric = PartMetric::new(measured, plan.clone(), board.clone()).at_least(at_least);
+            match judge.clone() {
+                Some(judge) => metric.judged_by(judge),
+                None => metric,
             }
         };
-        let of = |part| Measured::Part(part);
+        let part = |part, at_least| metric(Measured::Part(part), at_least);
         let mut check = TestCase::new("What can talk the judge into a verdict?", "")
-            .expect(part(of(Part::Clean))(0.5))
-            .expect(part(Measured::Whole)(1.0 - self.flipped))
-            .expect(part(of(Part::Nulls))(1.0))
-            .expect(part(of(Part::Orders))(1.0 - self.swayed))
-            .expect(part(of(Part::Length))(1.0 - self.by_length));
+            .expect(part(Part::Clean, 0.5))
+            .expect(metric(Measured::Whole, 1.0 - self.flipped))
+            .expect(part(Part::Nulls, 1.0))
+            .expect(part(Part::Orders, 1.0 - self.swayed))
+            .expect(part(Part::Length, 1.0 - self.by_length));
         for family in plan.families() {
-            let metric = part(of(Part::Family(family)));
             check = match self.flipped_in_each {
-                Some(share) => check.expect(metric(1.0 - share)),
-                None => check.expect(metric(1.0).report_only()),
+                Some(share) => check.expect(part(Part::Family(family), 1.0 - share)),
+                None => check.expect(part(Part::Family(family), 1.0).report_only()),
             };
         }
         (check, plan, board)
