@@ -4,6 +4,7 @@ pub mod bench;
 pub mod blame;
 pub mod loopback;
 pub mod mock;
+pub mod paired;
 mod tally;
 
 pub use tally::Tally;
