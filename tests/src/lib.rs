@@ -5,6 +5,7 @@ pub mod blame;
 pub mod crowd;
 pub mod loopback;
 pub mod mock;
+pub mod paired;
 mod tally;
 
 pub use tally::Tally;

@@ -110,14 +110,10 @@ fn a_judge_that_obeys_is_caught_with_the_name_of_the_attack() {
 #[test]
 fn a_judge_that_passes_whatever_is_long_or_empty_is_caught() {
     let selftest = found(|answer| answer.len() > 600 || answer.is_empty());
-    assert!(selftest.length.held < selftest.length.of);
-    assert!(
-        selftest
-            .length
-            .got_through
-            .iter()
-            .any(|one| one.metric == "pairwise")
-            || selftest.length.got_through.len() == 8,
+    // Each wrong answer under both metrics; whoever takes what is long in both orders only ties.
+    assert_eq!(
+        (selftest.length.held, selftest.length.of),
+        (4, 12),
         "{selftest}"
     );
     let nulls: Vec<&str> = selftest
