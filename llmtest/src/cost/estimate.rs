@@ -177,7 +177,7 @@ mod tests {
             cases: BTreeMap::from([
                 ("a".to_string(), spending(1, "gpt-4.1-mini")),
                 ("rows::x".to_string(), spending(2, "gpt-4.1-mini")),
-                ("rows::y".to_string(), spending(3, "claude-haiku-5-5")),
+                ("rows::y".to_string(), spending(3, "claude-haiku-4-5")),
                 ("rowsy".to_string(), spending(9, "unknown")),
             ]),
         }
@@ -192,10 +192,10 @@ mod tests {
         let prices = Prices::default();
         let all = names(&["a", "rows", "new"]);
         let report = estimate(last("other"), &all, "gpt-4.1", &prices);
-        // 270,000 × 0.40 + 2,000 × 1.60, and 270,000 × 0.10 + 1,000 × 0.50, a million each.
+        // 270,000 × 0.40 + 2,000 × 1.60, and 270,000 × 1.00 + 1,000 × 5.00, a million each.
         assert_eq!(
             report.text(true, false).unwrap(),
-            "estimate: about 6 judge calls, 543,000 tokens, $0.1387 (from the last run of these tests; 1 test has none)\n"
+            "estimate: about 6 judge calls, 543,000 tokens, $0.3862 (from the last run of these tests; 1 test has none)\n"
         );
         // Another judge is configured since: 2 and 8 dollars.
         let report = estimate(last("gpt-4.1-mini"), &names(&["a"]), "gpt-4.1", &prices);
