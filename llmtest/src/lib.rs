@@ -110,7 +110,7 @@ where
 
 /// What a test needs: `use llmtest::prelude::*;`.
 ///
-/// The metrics are all here but `Cost`, `Latency`, `Not` and `Panel`: names that applications have too. They are in the
+/// The metrics are all here but `Cost`, `Escalation`, `Latency`, `Not`, `Panel` and `Samples`: names that applications have too. They are in the
 /// crate's root, with everything else.
 #[cfg(feature = "harness")]
 pub mod prelude {
