@@ -81,7 +81,7 @@ mod tests {
         );
         assert_eq!(
             text,
-            "name                n\na\\u{1b}[2J\\nb      1\nc                 200\n"
+            "name             n\na\\u{1b}[2J\\nb    1\nc              200\n"
         );
     }
 

@@ -134,6 +134,8 @@ impl Store {
         keep: Keep,
     ) -> Result<Option<Line>, String> {
         let mut files = self.files();
+        // What stood in a file that was never read is as old.
+        let was_read = files.contains_key(file);
         let loaded = files.entry(file.to_string()).or_default();
         let path = self.dir.join(file);
         let added = (|| {
@@ -148,7 +150,9 @@ impl Store {
             {
                 // What stood there before this process asked is what it asks anew.
                 let known = loaded.lines.get(key).map(|line| line.text.as_str());
-                let others = lines.get(key).filter(|line| known != Some(&line.text));
+                let others = lines
+                    .get(key)
+                    .filter(|line| was_read && known != Some(&line.text));
                 let others = others.cloned();
                 (loaded.lines, loaded.stamp) = (lines, before);
                 if others.is_some() {
