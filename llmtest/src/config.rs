@@ -18,12 +18,15 @@ pub(crate) use provider::Api;
 pub(crate) use provider::Provider;
 
 pub(crate) use vars::HarnessVars;
+#[cfg(feature = "cli")]
+pub use vars::Place;
 
 use crate::cost::{Budget, OwnPrice, Prices, Till};
 use crate::observe::Limits;
 use crate::redact::Redactor;
 use llmtest_metrics::probability::Decisions;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,9 +150,7 @@ impl Config {
 
     /// Reads `llmtest.toml`, upwards from the crate's folder, and the real environment.
     pub(crate) fn from_env(manifest_dir: Option<&Path>) -> Result<Self, ConfigError> {
-        let vars: Vec<_> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let vars = environment();
         // The folder known at compile time, unless the sources have moved since.
         let compiled = manifest_dir
             .filter(|dir| dir.is_dir())
@@ -165,6 +166,14 @@ impl Config {
             .unwrap_or_default();
         load(&dir, &vars, std::env::temp_dir())
     }
+}
+
+/// The real environment.
+fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// The configuration of the crate in this folder, under these environment variables.

@@ -2,6 +2,9 @@
 
 #[cfg(feature = "harness")]
 mod blame;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 #[cfg(feature = "harness")]
 mod config;
 #[cfg(feature = "harness")]
@@ -57,8 +60,8 @@ pub use observe::{
 };
 #[cfg(feature = "harness")]
 pub use report::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
-    TrialRecord,
+    BinaryEnd, BinaryInfo, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
+    TranscriptEntry, TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};

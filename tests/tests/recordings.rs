@@ -430,3 +430,73 @@ fn two_processes_that_record_at_once_lose_nothing() {
     assert!(lines.is_sorted(), "sorted when the last process ended");
     assert_eq!(lines.len(), passed as usize, "each row once");
 }
+
+#[test]
+fn of_two_equal_requests_at_once_the_reply_that_is_recorded_counts_for_both() {
+    for mode in ["record", "auto"] {
+        let bench = Bench::new("equal");
+        let (come, all_come) = (Mutex::new(HashSet::new()), Condvar::new());
+        let server = MockServer::start(move |_, request| {
+            let mut come = come.lock().unwrap();
+            let who = request.authorization().unwrap_or_default().to_string();
+            let grade = if who.contains("first") { 7 } else { 9 };
+            come.insert(who);
+            all_come.notify_all();
+            let waited =
+                all_come.wait_timeout_while(come, Duration::from_secs(30), |come| come.len() < 2);
+            assert!(!waited.unwrap().1.timed_out(), "the other never came");
+            Answer::grade(grade)
+        });
+        std::thread::scope(|scope| {
+            for key in ["the-first-key", "the-second-key"] {
+                let (bench, server) = (&bench, &server);
+                scope.spawn(move || {
+                    let records = bench.path().join(key).to_string_lossy().into_owned();
+                    let vars = [(KEY_VARIABLE, key), ("LLMTEST_DIR", &*records), ("CI", "")];
+                    let ran = bench.against(server, mode, &["--exact", "judged"], &vars);
+                    assert_eq!(ran.code, 0, "{}", ran.text());
+                });
+            }
+        });
+        assert_eq!(server.received().len(), 2);
+        drop(server);
+        assert_eq!(bench.recordings()[REPLIES].lines().count(), 1);
+        let ran = replay(&bench, &["--exact", "judged"], &[]);
+        assert_eq!(ran.code, 0, "{}", ran.text());
+        let recorded = bench.measurement("judged").score;
+        for key in ["the-first-key", "the-second-key"] {
+            let report = fs::read_to_string(bench.path().join(key).join("report.json")).unwrap();
+            let report = llmtest::RunReport::from_json(&report).unwrap();
+            let measured = &report.tests[0].trials[0].measurements[0];
+            assert_eq!(measured.score, recorded, "{mode}, {key}");
+            assert_eq!((measured.judge_calls, measured.replayed_calls), (1, 0));
+        }
+    }
+}
+
+#[test]
+fn a_transcript_says_where_its_call_is_recorded() {
+    let bench = Bench::new("transcript");
+    let args = ["--exact", "judged"];
+    let server = MockServer::script([Answer::text("Well."), Answer::grade(8)]);
+    bench.against(&server, "record", &args, &[]);
+    drop(server);
+    let live = bench.measurement("judged").transcript;
+    replay(&bench, &args, &[]);
+    let replayed = bench.measurement("judged").transcript;
+    assert_eq!(live.len(), 2);
+    for (at, (live, replayed)) in live.iter().zip(&replayed).enumerate() {
+        assert_eq!((live.replayed, replayed.replayed), (false, true));
+        assert_eq!((live.re_ask, replayed.re_ask), (at == 1, at == 1));
+        let (file, key) = live.recorded.as_ref().expect("recorded");
+        assert_eq!(replayed.recorded, live.recorded);
+        let text = &bench.recordings()[file];
+        assert!(text.contains(&format!("{{\"key\":\"{key}\"")), "{text}");
+        assert_eq!(live.reply, replayed.reply);
+    }
+    let server = MockServer::script([Answer::grade(8)]);
+    bench.live(&server, &args, &[]);
+    let unrecorded = bench.measurement("judged").transcript;
+    assert_eq!(unrecorded[0].recorded, None);
+    assert_eq!(unrecorded[0].prompt, live[0].prompt);
+}

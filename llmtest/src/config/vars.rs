@@ -23,3 +23,34 @@ impl HarnessVars {
         }
     }
 }
+
+/// Where a command stands, and what its environment says.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The working directory.
+    pub folder: PathBuf,
+    /// The environment.
+    pub vars: Vec<(String, String)>,
+    /// Where lock files stand: as for the tests, the system's folder for temporary files.
+    pub locks: PathBuf,
+}
+
+#[cfg(feature = "cli")]
+impl Place {
+    /// The real one.
+    pub fn of_this_process() -> Self {
+        Self {
+            folder: std::env::current_dir().unwrap_or_default(),
+            vars: super::environment(),
+            locks: std::env::temp_dir(),
+        }
+    }
+
+    /// A variable that is set to something.
+    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+        let mut vars = self.vars.iter();
+        let (_, value) = vars.find(|(known, value)| known == name && !value.is_empty())?;
+        Some(value)
+    }
+}

@@ -95,6 +95,15 @@ impl Args {
         chosen && !self.mimic.skip.iter().any(matches)
     }
 
+    /// What of the command line leaves tests out.
+    pub(super) fn narrowing(&self) -> Vec<String> {
+        let mut words = self.filters.clone();
+        words.extend(self.mimic.skip.iter().map(|skip| format!("--skip={skip}")));
+        words.extend((self.mimic.exact && !words.is_empty()).then(|| "--exact".to_string()));
+        words.extend(self.mimic.ignored.then(|| "--ignored".to_string()));
+        words
+    }
+
     /// Whether rows of the test at `path` may be chosen; with `--exact` only named datasets are read.
     pub(super) fn may_select_rows_of(&self, path: &str) -> bool {
         if !self.mimic.exact || self.filters.is_empty() {

@@ -51,9 +51,13 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         return verdict;
     }
     let mut verdict = match run.leaves_out(entry.tags, |failed| failed.has_test(&entry.path())) {
-        None => runtime::handle().block_on(run_one(run, entry, &dir)),
+        None => {
+            run.begin(|| asked.narrowing());
+            runtime::handle().block_on(run_one(run, entry, &dir))
+        }
         Some(why) => {
             run.skipped(1);
+            run.not_running(1, 0);
             Verdict {
                 failed: false,
                 block: why.to_string(),
@@ -61,6 +65,8 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         }
     };
     if was_last(entry, &asked) {
+        let (left_out, ignored) = not_running(entry, &asked);
+        run.not_running(left_out, ignored);
         run.rerun_failed();
         let (table, trouble) = run.finish();
         if !run.under_nextest() {
@@ -214,6 +220,19 @@ fn was_last(entry: &TestEntry, asked: &Asked) -> bool {
     ended == due
 }
 
+/// How many tests of the crate libtest was not asked to run, and how many of all are left only since they are ignored.
+fn not_running(entry: &TestEntry, asked: &Asked) -> (usize, usize) {
+    let all = entry::all().iter();
+    let of_crate = all.filter(|other| other.crate_name() == entry.crate_name());
+    let (mut left_out, mut ignored) = (0, 0);
+    for other in of_crate.filter(|other| !asked.runs(&other.path(), other.ignored)) {
+        let only_ignored = other.ignored && asked.runs(&other.path(), false);
+        ignored += usize::from(only_ignored);
+        left_out += usize::from(!only_ignored);
+    }
+    (left_out, ignored)
+}
+
 /// What libtest was asked to run, as far as it decides which tests run.
 #[derive(Default)]
 struct Asked {
@@ -245,6 +264,15 @@ impl Asked {
             }
         }
         asked
+    }
+
+    /// What of it leaves tests out.
+    fn narrowing(&self) -> Vec<String> {
+        let mut words = self.filters.clone();
+        words.extend(self.skip.iter().map(|skip| format!("--skip={skip}")));
+        words.extend((self.exact && !words.is_empty()).then(|| "--exact".to_string()));
+        words.extend(self.ignored.then(|| "--ignored".to_string()));
+        words
     }
 
     fn runs(&self, name: &str, ignored: bool) -> bool {

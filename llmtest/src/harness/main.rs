@@ -166,12 +166,16 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
     let mut trials = Vec::with_capacity(planned.len());
     let mut queue = VecDeque::new();
     let mut chosen = Vec::new();
-    let mut ignored = 0;
+    let (mut ignored, mut idle_tests, mut left_out) = (0, 0, 0);
     for test in planned {
         let trial = idle(&test.name, test.entry);
         let filtered = mimic.is_filtered_out(&trial);
         if filtered || mimic.is_ignored(&trial) {
             ignored += usize::from(!filtered);
+            // `--ignored` leaves out what is not ignored.
+            let idle = !filtered && test.entry.ignored;
+            idle_tests += usize::from(idle);
+            left_out += usize::from(!idle);
             trials.push(match test.entry.ignore_reason.filter(|_| !filtered) {
                 // Mimic shows a reason only for tests that are ignored as they run.
                 Some(reason) if !mimic.ignored => ignored_with(&test.name, reason),
@@ -182,6 +186,7 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         let unselected = run.leaves_out(test.entry.tags, |failed| failed.has(&test.name));
         if let Some(reason) = unselected {
             ignored += 1;
+            left_out += 1;
             trials.push(ignored_with(&test.name, reason));
             continue;
         }
@@ -191,12 +196,16 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         trials.push(waiting(&test.name, test.entry, receiver));
     }
     run.skipped(ignored);
+    run.not_running(left_out, idle_tests);
     let (text, only) = run.estimate(&chosen);
     if only || !run.under_nextest() {
         Run::tell(&text.unwrap_or_default());
     }
     if only {
         return ExitCode::SUCCESS;
+    }
+    if !queue.is_empty() {
+        run.begin(|| args.narrowing());
     }
     if let [(Work::Case(case), ..)] = queue.make_contiguous()
         && case.entry.trials == 1

@@ -42,10 +42,17 @@ impl Judge for Recorded {
             return Ok(reply);
         }
         let mut reply = self.live(prompt).await?;
-        if let Err(error) = self.recordings.keep_reply(&request, &reply) {
-            reply
+        match self.recordings.keep_reply(&request, &reply) {
+            Ok(None) => {}
+            // Another process was first, and its reply is the one that is replayed; this call was made all the same.
+            Ok(Some(first)) => {
+                let (usage, cost) = (reply.usage, reply.cost);
+                reply = first;
+                (reply.usage, reply.cost) = (usage, cost);
+            }
+            Err(error) => reply
                 .notes
-                .push(format!("the reply could not be recorded: {error}"));
+                .push(format!("the reply could not be recorded: {error}")),
         }
         Ok(reply)
     }

@@ -7,16 +7,22 @@ mod diff;
 mod replies;
 mod stages;
 mod store;
+#[cfg(feature = "cli")]
+mod survey;
+mod used;
 mod vectors;
 
 use crate::config::{Config, Mode};
 use crate::redact::Redactor;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::Store;
+use used::Used;
 
 pub(crate) use replies::{Found, Request};
+#[cfg(feature = "cli")]
+pub(crate) use survey::{Kind, Survey, SurveyLine};
 
 /// Part of every key: another format is another key. Changed whenever equal requests must be recorded anew.
 const FORMAT: &[u8] = b"llmtest 1";
@@ -29,6 +35,7 @@ pub(crate) struct Recordings {
     redactor: Arc<Redactor>,
     /// One lock a request, so that equal requests of different cases are made once.
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    used: Used,
 }
 
 impl Recordings {
@@ -47,12 +54,18 @@ impl Recordings {
             ci: config.ci,
             redactor: config.redactor.clone(),
             flights: Mutex::default(),
+            used: Used::default(),
         }
     }
 
     /// Sorts the files that this process added to, each entry once. Cheap when there is nothing to do.
     pub(crate) fn finish(&self) -> Result<(), String> {
         self.store.finish()
+    }
+
+    /// The keys that this process has used since it was last asked, by file: each once.
+    pub(crate) fn newly_used(&self) -> BTreeMap<String, Vec<String>> {
+        self.used.take()
     }
 
     /// Whether a request that is not recorded may be made.

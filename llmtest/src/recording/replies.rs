@@ -1,6 +1,6 @@
 //! Replies of judges: `judge/<metric>.jsonl`.
 
-use super::store::file_name;
+use super::store::{Keep, Line, file_name};
 use super::{FORMAT, Mode, Recordings, canonical, diff};
 use crate::redact::Redactor;
 use llmtest_metrics::{JudgeError, JudgeErrorKind, Prompt, Repeat, Reply, TokenLogprob, hash};
@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 /// One line.
 #[derive(Serialize, Deserialize)]
-struct Entry {
-    key: String,
-    purpose: String,
-    model: String,
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) purpose: String,
+    pub(super) model: String,
     #[serde(default, skip_serializing_if = "is_first")]
-    repeat: Repeat,
-    request: Value,
+    pub(super) repeat: Repeat,
+    pub(super) request: Value,
     reply: Reply,
 }
 
@@ -46,19 +46,24 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn new(model: &'a str, prompt: &'a Prompt) -> Self {
         let metric = prompt.purpose.split('/').next().unwrap_or_default();
-        let mut key = hash::Hasher::new();
-        key.part(FORMAT);
-        key.part(model.as_bytes());
-        key.part(canonical(prompt.request()).to_string().as_bytes());
-        key.part(&prompt.repeat.trial.to_le_bytes());
-        key.part(&prompt.repeat.sample.to_le_bytes());
         Self {
             file: file_name("judge", metric),
-            key: key.hex64(),
+            key: key(model, &canonical(prompt.request()), prompt.repeat),
             model,
             prompt,
         }
     }
+}
+
+/// Of a request to this model.
+pub(super) fn key(model: &str, request: &Value, repeat: Repeat) -> String {
+    let mut key = hash::Hasher::new();
+    key.part(FORMAT);
+    key.part(model.as_bytes());
+    key.part(request.to_string().as_bytes());
+    key.part(&repeat.trial.to_le_bytes());
+    key.part(&repeat.sample.to_le_bytes());
+    key.hex64()
 }
 
 impl Recordings {
@@ -81,11 +86,9 @@ impl Recordings {
         if let Some(line) = self.store.get(file, key).map_err(missing)?
             && self.may_answer(file, key)
         {
-            let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
-                missing(self.store.broken(file, line.number, &line.text, &error))
-            })?;
-            let mut reply = compact(entry.reply, prompt, &self.redactor);
+            let mut reply = self.read_reply(file, &line, prompt).map_err(missing)?;
             reply.replayed = true;
+            self.used.add(file, key);
             return Ok(Found::Reply(reply));
         }
         if self.may_go_live() {
@@ -95,20 +98,42 @@ impl Recordings {
         }
     }
 
-    /// Keeps a reply.
-    pub(crate) fn keep_reply(&self, request: &Request<'_>, reply: &Reply) -> Result<(), String> {
+    fn read_reply(&self, file: &str, line: &Line, prompt: &Prompt) -> Result<Reply, String> {
+        let entry: Entry = serde_json::from_str(&line.text)
+            .map_err(|error| self.store.broken(file, line.number, &line.text, &error))?;
+        Ok(compact(entry.reply, prompt, &self.redactor))
+    }
+
+    /// Keeps a reply. Where another process has recorded the same request meanwhile, its reply is returned: that is the
+    /// one that will be replayed, so that is the one to go on with.
+    pub(crate) fn keep_reply(
+        &self,
+        request: &Request<'_>,
+        reply: &Reply,
+    ) -> Result<Option<Reply>, String> {
+        let Request {
+            file, key, prompt, ..
+        } = request;
         let entry = Entry {
-            key: request.key.clone(),
-            purpose: request.prompt.purpose.clone(),
+            key: key.clone(),
+            purpose: prompt.purpose.clone(),
             model: request.model.to_string(),
-            repeat: request.prompt.repeat,
-            request: self
-                .redactor
-                .scrub_value(canonical(request.prompt.request())),
+            repeat: prompt.repeat,
+            request: self.redactor.scrub_value(canonical(prompt.request())),
             reply: reply.clone(),
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-        self.store.add(&request.file, &request.key, text)
+        let others = self.store.add(file, key, text, Keep::First)?;
+        self.used.add(file, key);
+        others
+            .map(|line| self.read_reply(file, &line, prompt))
+            .transpose()
+    }
+
+    /// Where the answer to this prompt is recorded, if this process has found or written it there: file and key.
+    pub(crate) fn place_of(&self, model: &str, prompt: &Prompt) -> Option<(String, String)> {
+        let Request { file, key, .. } = Request::new(model, prompt);
+        (self.keeps() && self.used.has(&file, &key)).then_some((file, key))
     }
 
     /// The reply as a recording holds it. Live replies go through this too, so that both give equal scores.

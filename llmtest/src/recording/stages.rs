@@ -1,6 +1,6 @@
 //! Results of stages: `stages/<stage>.jsonl`, with the bodies that gave them.
 
-use super::store::{BODY, file_name};
+use super::store::{BODY, Keep, file_name};
 use super::{FORMAT, Mode, Recordings, canonical, diff};
 use crate::observe::{StageAnswer, StageRequest, Stages, texts};
 use llmtest_metrics::hash;
@@ -9,9 +9,9 @@ use serde_json::Value;
 
 /// One line.
 #[derive(Serialize, Deserialize)]
-struct Entry {
-    key: String,
-    stage: String,
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) stage: String,
     /// What its type parameters stood for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     types: Vec<String>,
@@ -20,7 +20,7 @@ struct Entry {
     #[serde(default, skip_serializing_if = "is_zero")]
     call: u32,
     /// Of the function's body, in hex.
-    body: String,
+    pub(super) body: String,
     /// The value of `key = …`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     depends_on: Value,
@@ -30,8 +30,8 @@ struct Entry {
 
 /// Another line: a body, once for all of its results. Without it, as in an older recording, a miss shows no difference.
 #[derive(Serialize, Deserialize)]
-struct Body {
-    key: String,
+pub(super) struct Body {
+    pub(super) key: String,
     source: String,
 }
 
@@ -89,6 +89,7 @@ impl Recordings {
         if entry.body != body(request) {
             return Err(Why::Body(place, entry.body));
         }
+        self.used.add(&file, &key);
         Ok(entry.outcome)
     }
 
@@ -175,7 +176,7 @@ impl Recordings {
             source: self.redactor.scrub(request.source).into_owned(),
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-        self.store.add(&file, &key, text)
+        self.store.add(&file, &key, text, Keep::Last).map(drop)
     }
 
     /// What changed against the nearest call that is recorded.
@@ -321,8 +322,10 @@ impl Stages for Recordings {
             outcome: scrubbed,
         };
         let text = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-        self.store
-            .add(&file_name("stages", &request.name), &key, text)?;
+        let file = file_name("stages", &request.name);
+        // The caller goes on with what it has, so that is what is replayed.
+        self.store.add(&file, &key, text, Keep::Last)?;
+        self.used.add(&file, &key);
         self.store_body(request)
     }
 }

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// What the key of a stage's body begins with; its hash follows.
 pub(super) const BODY: &str = "body:";
@@ -23,6 +24,22 @@ pub(super) struct Line {
 /// By key; of equal keys the last one counts.
 type Lines = BTreeMap<String, Line>;
 
+/// A file's length and when it was written, to notice what other processes do to it.
+type Stamp = (u64, Option<SystemTime>);
+
+fn stamp(path: &Path) -> Stamp {
+    fs::metadata(path).map_or((0, None), |meta| (meta.len(), meta.modified().ok()))
+}
+
+/// Which entry stays where two processes record one key at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// That of the first, which the second is given.
+    First,
+    /// That of the last.
+    Last,
+}
+
 /// All files of a folder that were asked for.
 pub(super) struct Store {
     dir: PathBuf,
@@ -34,8 +51,8 @@ pub(super) struct Store {
 #[derive(Default)]
 struct Loaded {
     lines: Lines,
-    /// The file's length when it was read, to notice what other processes add.
-    length: u64,
+    /// As the file was when it was read.
+    stamp: Stamp,
     /// What this process has added.
     own: HashSet<String>,
     unsorted: bool,
@@ -47,6 +64,13 @@ struct Keyed {
     key: String,
 }
 
+/// Puts a file in the place of another: a reader sees the old one or the new one, and a crash leaves one of them.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, path))
+}
+
 impl Store {
     /// `shown` is the folder's name in messages; `locks` is where its lock file may stand.
     pub(super) fn new(dir: PathBuf, shown: String, locks: PathBuf) -> Self {
@@ -56,6 +80,11 @@ impl Store {
             locks,
             files: Mutex::default(),
         }
+    }
+
+    #[cfg(feature = "cli")]
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(super) fn shown(&self) -> &str {
@@ -95,32 +124,59 @@ impl Store {
             .unwrap_or_default()
     }
 
-    /// Adds an entry, at once and for other processes as well.
-    pub(super) fn add(&self, file: &str, key: &str, text: String) -> Result<(), String> {
+    /// Adds an entry, at once and for other processes as well. With [`Keep::First`] the entry that another process has
+    /// added meanwhile is returned, and this one is not written.
+    pub(super) fn add(
+        &self,
+        file: &str,
+        key: &str,
+        text: String,
+        keep: Keep,
+    ) -> Result<Option<Line>, String> {
         let mut files = self.files();
+        // What stood in a file that was never read is as old.
+        let was_read = files.contains_key(file);
+        let loaded = files.entry(file.to_string()).or_default();
         let path = self.dir.join(file);
-        let line = format!("{text}\n");
-        let wrote = (|| {
+        let added = (|| {
             fs::create_dir_all(path.parent().unwrap_or(&self.dir))?;
             let _lock = self.lock()?;
             mend_tail(&path)?;
+            let before = stamp(&path);
+            let mut up_to_date = loaded.stamp == before;
+            if !up_to_date
+                && keep == Keep::First
+                && let Ok(lines) = self.parse(file, &fs::read_to_string(&path)?)
+            {
+                // What stood there before this process asked is what it asks anew.
+                let known = loaded.lines.get(key).map(|line| line.text.as_str());
+                let others = lines
+                    .get(key)
+                    .filter(|line| was_read && known != Some(&line.text));
+                let others = others.cloned();
+                (loaded.lines, loaded.stamp) = (lines, before);
+                if others.is_some() {
+                    return Ok(others);
+                }
+                up_to_date = true;
+            }
             let mut out = OpenOptions::new().append(true).create(true).open(&path)?;
-            out.write_all(line.as_bytes())?;
-            out.metadata().map(|meta| meta.len())
+            out.write_all(format!("{text}\n").as_bytes())?;
+            // Otherwise another process has added something as well, which is yet to be read.
+            if up_to_date {
+                loaded.stamp = stamp(&path);
+            }
+            Ok(None)
         })();
-        let length = wrote
+        let others = added
             .map_err(|error: std::io::Error| format!("cannot write {}: {error}", path.display()))?;
-        let loaded = files.entry(file.to_string()).or_default();
-        // Otherwise another process has added something as well, which is yet to be read.
-        if loaded.length + line.len() as u64 == length {
-            loaded.length = length;
-        }
-        loaded
-            .lines
-            .insert(key.to_string(), Line { number: 0, text });
         loaded.own.insert(key.to_string());
-        loaded.unsorted = true;
-        Ok(())
+        if others.is_none() {
+            let line = Line { number: 0, text };
+            loaded.lines.insert(key.to_string(), line);
+            loaded.unsorted = true;
+        }
+        Ok(others)
     }
 
     /// Sorts the files that this process has added to.
@@ -147,12 +203,7 @@ impl Store {
         if after == before {
             return Ok(());
         }
-        // A reader sees the old file or the new one, and a crash leaves one of them.
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        fs::write(&draft, after)
-            .and_then(|()| fs::rename(&draft, &path))
-            .map_err(failed)
+        replace(&path, after.as_bytes()).map_err(failed)
     }
 
     /// Reads the file when it was not yet read, or when the key is not in it and it has changed since.
@@ -167,12 +218,12 @@ impl Store {
         if known.is_some_and(|loaded| loaded.lines.contains_key(key)) {
             return Ok(());
         }
-        let length = fs::metadata(&path).map_or(0, |meta| meta.len());
-        if known.is_some_and(|loaded| loaded.length == length) {
+        if known.is_some_and(|loaded| loaded.stamp == stamp(&path)) {
             return Ok(());
         }
         // Without a lock (a folder that cannot be written) nobody records here either.
         let _lock = self.lock().ok();
+        let stamp = stamp(&path);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -180,8 +231,7 @@ impl Store {
         };
         let lines = self.parse(file, &text)?;
         let loaded = files.entry(file.to_string()).or_default();
-        loaded.length = text.len() as u64;
-        loaded.lines = lines;
+        (loaded.lines, loaded.stamp) = (lines, stamp);
         Ok(())
     }
 
@@ -235,7 +285,7 @@ impl Store {
 
     /// The lock of the folder, for all processes; it ends when the file is dropped. It stands outside of the folder, which
     /// is committed.
-    fn lock(&self) -> std::io::Result<File> {
+    pub(super) fn lock(&self) -> std::io::Result<File> {
         let folder = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
         let name = format!(
             "llmtest-{}.lock",

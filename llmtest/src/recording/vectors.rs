@@ -1,6 +1,6 @@
 //! Vectors of embedders: `embeddings/<model>.jsonl`, one text a line.
 
-use super::store::file_name;
+use super::store::{Keep, file_name};
 use super::{FORMAT, Recordings};
 use llmtest_metrics::{JudgeError, JudgeErrorKind, hash};
 use serde::{Deserialize, Serialize};
@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 /// One line.
 #[derive(Serialize, Deserialize)]
-struct Entry {
-    key: String,
-    model: String,
-    text: String,
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) model: String,
+    pub(super) text: String,
     vector: Vec<f32>,
 }
 
@@ -19,7 +19,7 @@ fn file(model: &str) -> String {
     file_name("embeddings", model)
 }
 
-fn key(model: &str, text: &str) -> String {
+pub(super) fn key(model: &str, text: &str) -> String {
     let mut key = hash::Hasher::new();
     key.part(FORMAT);
     key.part(b"embedding");
@@ -49,6 +49,7 @@ impl Recordings {
             let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
                 missing(self.store.broken(&file, line.number, &line.text, &error))
             })?;
+            self.used.add(&file, &key);
             return Ok(Some(entry.vector.into_iter().map(Self::rounded).collect()));
         }
         if self.may_go_live() {
@@ -85,7 +86,10 @@ impl Recordings {
             vector,
         };
         let line = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-        self.store.add(&file(model), &key, line)
+        // The caller reads it from here, whoever has written it.
+        self.store
+            .add(&file(model), &key, line, Keep::First)
+            .map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a run leaves behind: records, and the pure functions that show them.
 
 mod blame;
+mod process;
 mod record;
 mod shards;
 mod summary;
@@ -8,6 +9,8 @@ mod terminal;
 mod text;
 mod tree;
 
+pub(crate) use process::UsedKeys;
+pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
     TrialRecord,

@@ -1,5 +1,6 @@
 //! The record of a run: plain data, versioned, one document.
 
+use super::process::BinaryInfo;
 use crate::Blame;
 use crate::cost::{RunCost, Spending};
 use llmtest_metrics::{Bar, Exchange, Over, Quantity, Span, Usage};
@@ -86,6 +87,9 @@ pub struct RunInfo {
     pub llmtest: String,
     /// How many processes recorded.
     pub processes: usize,
+    /// The test binaries, as they were started; none in the reports of earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub binaries: Vec<BinaryInfo>,
     /// Spans that belong to no case, by name: calls on threads that the case was not carried to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unattributed_spans: BTreeMap<String, usize>,
@@ -271,6 +275,12 @@ pub struct TranscriptEntry {
     /// Whether the reply came out of a recording.
     #[serde(default, skip_serializing_if = "is_default")]
     pub replayed: bool,
+    /// Whether it was asked since an earlier reply could not be used, with that reply before it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub re_ask: bool,
+    /// Where the call is recorded: the file in the folder of the recordings, and the key of the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<(String, String)>,
     /// Tokens, where they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -299,6 +309,8 @@ impl TranscriptEntry {
             prompt: cut(&texts.join("\n\n"), most),
             reply: cut(&reply.text, most),
             replayed: reply.replayed,
+            re_ask: prompt.messages.iter().any(|said| said.role == "assistant"),
+            recorded: None,
             usage: reply.usage,
             answered_by: reply.model,
         }

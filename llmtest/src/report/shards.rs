@@ -4,11 +4,13 @@
 //! no server and no lock (nextest runs each test in one), and a crash loses nothing that had ended. The fold reads all
 //! shards of the run and writes one document.
 
+use super::process::{BinaryEnd, BinaryInfo, UsedKeys, merged};
 use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use crate::Result;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
 use crate::cost::{CostSums, CostView, ProcessCost};
 use crate::redact::Redactor;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -24,6 +26,9 @@ const FOLD_AT_MOST: usize = 1_000;
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
+    Process(BinaryInfo),
+    Used(UsedKeys),
+    Ended(BinaryEnd),
     Test(TestRecord),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
@@ -70,6 +75,21 @@ impl Shards {
     /// The folder of the run.
     pub(crate) fn folder(&self) -> &Path {
         &self.run
+    }
+
+    /// How this process was started.
+    pub(crate) fn process(&self, info: BinaryInfo) -> Result<()> {
+        self.line(&Line::Process(info))
+    }
+
+    /// Which recorded entries this process used.
+    pub(crate) fn used(&self, keys: UsedKeys) -> Result<()> {
+        self.line(&Line::Used(keys))
+    }
+
+    /// That all tests of this process have ended.
+    pub(crate) fn ended(&self, end: BinaryEnd) -> Result<()> {
+        self.line(&Line::Ended(end))
     }
 
     pub(crate) fn test(&self, record: TestRecord) -> Result<()> {
@@ -185,6 +205,9 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Head {
+    Process(BinaryInfo),
+    Used(IgnoredAny),
+    Ended(BinaryEnd),
     Test(CaseHead),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
@@ -234,6 +257,8 @@ const AROUND: (&[u8], &[u8]) = (br#"{"test":"#, b"}");
 /// What the shards hold: the places of their cases, and all of the little else.
 #[derive(Default)]
 struct Contents {
+    /// By shard.
+    processes: BTreeMap<usize, BinaryInfo>,
     cases: Vec<(CaseHead, Piece)>,
     groups: BTreeMap<(String, String, String), GroupRecord>,
     unattributed: BTreeMap<String, usize>,
@@ -292,9 +317,18 @@ impl Contents {
                     *self.unattributed.entry(name).or_default() += count;
                 }
             }
+            // A second one is of the harness, after measurements outside of tests.
+            Ok(Head::Process(info)) => {
+                self.processes.insert(shard, info);
+            }
+            Ok(Head::Ended(end)) => {
+                if let Some(info) = self.processes.get_mut(&shard) {
+                    info.ended = Some(end);
+                }
+            }
             Ok(Head::Causal(record)) => self.causal.push(record),
             Ok(Head::Cost(cost)) => self.cost.process(cost),
-            Err(_) => {}
+            Ok(Head::Used(_)) | Err(_) => {}
         }
     }
 }
@@ -307,6 +341,7 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         contents.read(shard, path)?;
     }
     let Contents {
+        processes,
         mut cases,
         groups,
         unattributed,
@@ -319,6 +354,7 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         id: id.to_string(),
         llmtest: env!("CARGO_PKG_VERSION").to_string(),
         processes: shards.len(),
+        binaries: merged(processes.into_values()),
         unattributed_spans: unattributed,
     };
     write!(

@@ -91,6 +91,11 @@ impl Tally {
         }
     }
 
+    /// How many cases ended like this.
+    pub(crate) fn of(&self, outcome: Outcome) -> usize {
+        self.cases.get(&outcome).copied().unwrap_or_default()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.cases.is_empty()
     }

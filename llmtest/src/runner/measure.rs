@@ -384,8 +384,16 @@ async fn measure_one(
     let model = cx.judge_model().map(str::to_string);
     let score = planned.expectation.measure(&cx).await;
     let log = asker.into_log();
+    let places = log.exchanges.iter().map(|exchange| {
+        let recordings = run.recordings.as_ref()?;
+        recordings.place_of(&exchange.judge, &exchange.prompt)
+    });
+    let places: Vec<_> = places.collect();
     let spending = cost::of_log(&log, &run.till.prices);
     let mut record = about.record(score, log, started.elapsed(), limit);
+    for (entry, place) in record.transcript.iter_mut().zip(places) {
+        entry.recorded = place;
+    }
     if !spending.is_empty() {
         record.cost = spending.values().map(Spending::known_cost).sum();
         let replayed = spending.values().filter(|spending| spending.replayed > 0);

@@ -9,6 +9,7 @@ mod memo;
 mod patience;
 mod place;
 mod plan;
+mod process;
 mod run;
 
 pub(crate) use body::Place;

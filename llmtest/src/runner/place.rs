@@ -93,6 +93,67 @@ fn cargo_parent() -> Option<String> {
     None
 }
 
+/// What cargo's command line says on which binaries to run, as in `cargo test --test evals`. Nothing else of it is kept,
+/// since a command line may hold what nobody should see.
+pub(crate) fn cargo_targets() -> Vec<String> {
+    targets(&cargo_line().unwrap_or_default())
+}
+
+fn targets(line: &[String]) -> Vec<String> {
+    const ALONE: [&str; 6] = [
+        "--lib",
+        "--bins",
+        "--examples",
+        "--benches",
+        "--tests",
+        "--doc",
+    ];
+    const WITH_NAME: [&str; 5] = ["--test", "--bin", "--example", "--bench", "--exclude"];
+    let mut found = Vec::new();
+    let mut words = line.iter().take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        let name = word.split('=').next().unwrap_or_default();
+        if ALONE.contains(&name) || (WITH_NAME.contains(&name) && word.contains('=')) {
+            found.push(word.clone());
+        } else if WITH_NAME.contains(&name) {
+            let value = words.next().map_or("", String::as_str);
+            found.push(format!("{word} {value}"));
+        }
+    }
+    found
+}
+
+/// The command line of the parent process, when that is cargo.
+#[cfg(target_os = "linux")]
+fn cargo_line() -> Option<Vec<String>> {
+    cargo_parent()?;
+    let parent = std::os::unix::process::parent_id();
+    let line = std::fs::read(format!("/proc/{parent}/cmdline")).ok()?;
+    let words = line.split(|byte| *byte == 0);
+    Some(
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect(),
+    )
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn cargo_line() -> Option<Vec<String>> {
+    cargo_parent()?;
+    let parent = std::os::unix::process::parent_id();
+    let output = std::process::Command::new("ps")
+        .args(["-o", "args=", "-p", &parent.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.split_whitespace().map(str::to_string).collect())
+}
+
+#[cfg(not(unix))]
+fn cargo_line() -> Option<Vec<String>> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +169,13 @@ mod tests {
         );
         let own = std::env::current_exe().unwrap();
         assert!(target_folder(&own).unwrap().join("CACHEDIR.TAG").is_file());
+    }
+
+    #[test]
+    fn of_a_command_line_only_the_choice_of_binaries_is_kept() {
+        let line =
+            "cargo --config token=abc test --test evals --bin=app --lib -p x -- --skip --doc";
+        let line: Vec<String> = line.split(' ').map(str::to_string).collect();
+        assert_eq!(targets(&line), ["--test evals", "--bin=app", "--lib"]);
     }
 }

@@ -4,6 +4,7 @@ use super::causal::{FailedTrial, plan, rerun_all};
 use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
+use super::process::Told;
 use crate::config::{Config, ConfigError, Mode};
 use crate::cost::{Budget, EstimateReport, Known, Prices, ProcessCost, Till, estimate};
 use crate::entry::TestEntry;
@@ -12,7 +13,7 @@ use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use crate::report::{
-    FailedLast, GroupRecord, Shards, Style, Tally, TestRecord, failed_last, summary,
+    FailedLast, GroupRecord, Outcome, Shards, Style, Tally, TestRecord, failed_last, summary,
 };
 use crate::runtime;
 use crate::telemetry::Sink;
@@ -58,6 +59,8 @@ pub(crate) struct Run {
     failed: Mutex<Vec<FailedTrial>>,
     /// The first thing that kept a record from being written; shown once at the end.
     trouble: Mutex<Option<String>>,
+    /// What the record says of this process.
+    pub(super) told: Mutex<Told>,
 }
 
 /// What the command line of our harness says.
@@ -127,6 +130,7 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             groups: Mutex::default(),
             failed: Mutex::default(),
             trouble: Mutex::default(),
+            told: Mutex::default(),
             estimate: Mutex::default(),
             till,
             shards,
@@ -297,15 +301,16 @@ impl Run {
             .skip(count);
     }
 
-    fn note_trouble(&self, error: &str) {
+    pub(super) fn note_trouble(&self, error: &str) {
         self.trouble
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| error.to_string());
     }
 
-    /// Sorts the recordings that were written.
+    /// Sorts the recordings that were written, and says which were used.
     pub(crate) fn settle_recordings(&self) {
+        self.tell_used();
         if let Some(Err(error)) = self
             .recordings
             .as_ref()
@@ -344,6 +349,11 @@ impl Run {
         {
             self.note_trouble(&error.to_string());
         }
+        let errored = {
+            let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.of(Outcome::Errored)
+        };
+        self.tell_end(errored);
         let report = self.shards.fold().unwrap_or_else(|error| {
             self.note_trouble(&error.to_string());
             None

@@ -257,7 +257,7 @@ pub fn today() -> String {
 }
 
 /// The day so many days after 1970-01-01. (Hinnant, "chrono-Compatible Low-Level Date Algorithms".)
-fn date(days: u64) -> String {
+pub(crate) fn date(days: u64) -> String {
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

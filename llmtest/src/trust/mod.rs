@@ -15,7 +15,7 @@
 //! ```
 
 mod agreement;
-mod certificate;
+pub(crate) mod certificate;
 mod classes;
 mod correction;
 mod correlation;

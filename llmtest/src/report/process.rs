@@ -1,0 +1,85 @@
+//! What one test process says of itself: how it was started, which recordings it used, and that it ended.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One test binary of a run, as it was started. What the tests of a whole run did not use is stale, so that the record
+/// tells whether a run was whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct BinaryInfo {
+    /// The test binary, without its hash.
+    pub binary: String,
+    /// The source file of its first test, where it could be found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// When it began: milliseconds since 1970, UTC.
+    pub started: u64,
+    /// What its command line says on which tests to run: filters, `--skip=…`, `--exact`, `--ignored`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
+    /// What cargo's command line says on which binaries to run, such as `--test evals`; empty where it is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// `LLMTEST_TAGS`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// `LLMTEST_FAILED`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_failed: bool,
+    /// Whether it is one of nextest's, with one test of the binary.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nextest: bool,
+    /// Whether it has only measured outside of tests, with `llmtest::measure`: then nothing says whether it ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
+    /// `auto`, `replay`, `record` or `live`.
+    pub mode: String,
+    /// The folder of its recordings.
+    pub recordings: PathBuf,
+    /// How it ended; none where it was killed, or is still running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<BinaryEnd>,
+}
+
+/// How a test binary ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct BinaryEnd {
+    /// Tests that its command line, `LLMTEST_TAGS` or `LLMTEST_FAILED` left out.
+    pub left_out: usize,
+    /// Tests that are ignored and did not run.
+    pub ignored: usize,
+    /// Cases that are Errored: they may have asked less than they otherwise do.
+    pub errored: usize,
+}
+
+/// Which entries a process used: keys by file.
+pub(crate) type UsedKeys = BTreeMap<String, Vec<String>>;
+
+/// Under nextest there is a process a test: those of a binary are told as one, which ended when all did.
+pub(super) fn merged(all: impl Iterator<Item = BinaryInfo>) -> Vec<BinaryInfo> {
+    let mut merged: Vec<BinaryInfo> = Vec::new();
+    for mut info in all {
+        let known = merged
+            .iter_mut()
+            .find(|known| known.nextest && info.nextest && known.binary == info.binary);
+        let Some(known) = known else {
+            if info.nextest {
+                info.filters.clear();
+            }
+            merged.push(info);
+            continue;
+        };
+        known.started = known.started.min(info.started);
+        known.ended = known.ended.zip(info.ended).map(|(a, b)| BinaryEnd {
+            left_out: 0,
+            ignored: 0,
+            errored: a.errored + b.errored,
+        });
+    }
+    merged
+}
