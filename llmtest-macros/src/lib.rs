@@ -21,6 +21,7 @@ use proc_macro::TokenStream;
 /// | `trials = 5` | runs every case that often |
 /// | `passes = 4` | how many of the trials must pass; all of them if absent |
 /// | `timeout = "60s"` | gives up on a case after that time: `"500ms"`, `"60s"`, `"2m"` |
+/// | `budget = "$0.10"` | what its live judge calls may cost together, over all rows and trials; or `"200k tokens"` |
 /// | `tags("must", "slow")` | words to select tests by |
 /// | `crate = path` | where `llmtest` is, if it was renamed or re-exported |
 ///

@@ -1,20 +1,27 @@
 //! Settings: `llmtest.toml`, then the environment over it. Only this module reads the environment.
 
+mod aws;
 mod env;
 mod export;
 mod file;
+mod in_flight;
 mod provider;
 mod vars;
 
+#[cfg(feature = "bedrock")]
+pub(crate) use aws::Keys as AwsKeys;
 pub(crate) use export::ExportConfig;
-#[cfg(feature = "http")]
+pub(crate) use in_flight::MaxInFlight;
 pub(crate) use provider::Api;
 pub(crate) use provider::Provider;
 
 pub(crate) use vars::HarnessVars;
 
+use crate::cost::{Budget, OwnPrice, Prices, Till};
 use crate::observe::Limits;
 use crate::redact::{Redactor, Secret};
+use llmtest_metrics::probability::Decisions;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +51,9 @@ pub(crate) struct Config {
     /// Where traces go.
     pub(crate) export: ExportConfig,
     pub(crate) blame: BlameConfig,
+    pub(crate) cost: CostConfig,
+    /// How verdicts of judges are obtained.
+    pub(crate) decisions: Decisions,
     /// Cases in flight.
     pub(crate) concurrency: usize,
     /// The time limit of a body.
@@ -89,11 +99,17 @@ pub(crate) struct JudgeConfig {
     pub(crate) api_key: Option<Secret>,
     /// The version of Azure's API.
     pub(crate) api_version: String,
+    /// The region and the keys of Amazon.
+    pub(crate) aws: aws::Aws,
     pub(crate) seed: i64,
     /// Calls in flight.
-    pub(crate) max_in_flight: usize,
+    pub(crate) max_in_flight: MaxInFlight,
+    pub(crate) requests_per_minute: Option<u32>,
+    pub(crate) tokens_per_minute: Option<u32>,
     /// The time limit of one request.
     pub(crate) timeout: Duration,
+    /// The time limit of one call with all its attempts.
+    pub(crate) deadline: Duration,
     /// Attempts after the first.
     pub(crate) retries: u32,
     /// The registered judge to use instead of the server.
@@ -128,7 +144,6 @@ impl Role {
 
 impl JudgeConfig {
     /// Whether the server runs on this machine.
-    #[cfg(any(test, feature = "http"))]
     pub(crate) fn is_local(&self) -> bool {
         is_local(&self.base_url)
     }
@@ -137,7 +152,17 @@ impl JudgeConfig {
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn lacks_key(&self) -> bool {
         let at_provider = self.base_url == self.provider.url || self.provider.url.is_empty();
+        if self.provider.api == Api::Converse && self.aws.keys.is_some() {
+            return false;
+        }
         self.api_key.is_none() && self.provider.wants_key() && at_provider && !self.is_local()
+    }
+
+    /// The keys of Amazon that sign a request, where no bearer key goes before.
+    #[cfg(feature = "bedrock")]
+    pub(crate) fn signs_with(&self) -> Option<&AwsKeys> {
+        let keys = self.aws.keys.as_ref();
+        keys.filter(|_| self.provider.api == Api::Converse && self.api_key.is_none())
     }
 
     /// The same server and manners with another model.
@@ -157,7 +182,6 @@ impl JudgeConfig {
 }
 
 /// Whether a URL is of this machine.
-#[cfg(any(test, feature = "http"))]
 fn is_local(url: &str) -> bool {
     let host = host(url);
     host == "localhost" || host.ends_with(".localhost") || host == "::1" || host.starts_with("127.")
@@ -178,7 +202,6 @@ fn shown_url(url: &str) -> String {
 }
 
 /// The host of a URL, without port, user and brackets.
-#[cfg(any(test, feature = "http"))]
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -208,6 +231,17 @@ pub(crate) struct BlameConfig {
     pub(crate) max: usize,
 }
 
+/// `[cost]` and `[prices]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CostConfig {
+    /// What a run may spend.
+    pub(crate) budget: Option<Budget>,
+    /// Prices that go before the table.
+    pub(crate) prices: BTreeMap<String, OwnPrice>,
+    /// Say what the run would take, and run nothing.
+    pub(crate) estimate: bool,
+}
+
 /// What an inconclusive comparison means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -231,6 +265,15 @@ pub(crate) enum Mode {
 }
 
 impl Config {
+    /// Where live calls of the run with this folder pay.
+    pub(crate) fn till(&self, folder: &Path) -> Till {
+        let local = [&self.judge, &self.embedder].into_iter();
+        let local = local.filter(|server| server.is_local());
+        let local = local.map(|server| server.model.clone());
+        let prices = Prices::new(self.cost.prices.clone(), local);
+        Till::new(prices, self.cost.budget, folder)
+    }
+
     /// Reads `llmtest.toml`, upwards from the crate's folder, and the real environment.
     pub(crate) fn from_env(manifest_dir: Option<&Path>) -> Result<Self, ConfigError> {
         let vars: Vec<_> = std::env::vars_os()
@@ -284,6 +327,7 @@ pub(crate) fn load(
         .secrets()
         .chain(export::secrets(&export))
         .chain(export.endpoint.as_deref().and_then(url_password))
+        .chain(judge.aws.secrets())
         .chain(servers.flat_map(|server| {
             let password = url_password(&server.base_url);
             server.api_key.clone().into_iter().chain(password)
@@ -324,6 +368,15 @@ pub(crate) fn load(
                 .unwrap_or_default(),
             max: file.blame.max.map_or(100, Into::into),
         },
+        cost: CostConfig {
+            budget: env.budget("LLMTEST_BUDGET")?.or(file.cost.budget),
+            prices: file.prices,
+            estimate: env.switch("LLMTEST_ESTIMATE")?,
+        },
+        decisions: env
+            .decisions()?
+            .or(file.judge.decisions)
+            .map_or(Decisions::Text, file::DecideBy::decisions),
         concurrency: env
             .count("LLMTEST_CONCURRENCY")?
             .or(file.run.concurrency.map(Into::into))
@@ -385,15 +438,17 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     let provider = own.unwrap_or_else(Provider::standard);
     let api_key_env = env_key
         .or_else(|| of_file(file_key))
-        .unwrap_or_else(|| provider.key.to_string());
+        .unwrap_or_else(|| usual_key(provider, env));
+    let aws = aws::Aws::of(env);
     Ok(JudgeConfig {
         role: Role::Judge,
         base_url: match env_url.or_else(|| of_file(file_url)) {
             Some(url) => url,
-            None => usual_url(provider, env)?,
+            None => usual_url(provider, env, &aws)?,
         },
         provider,
         model,
+        aws,
         api_key: env.text(&api_key_env).map(|key| Secret::new(key.trim())),
         api_key_env,
         api_version: ["AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"]
@@ -404,9 +459,19 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
             .to_string(),
         seed: table.seed.unwrap_or(7),
         max_in_flight: env
-            .count("LLMTEST_MAX_IN_FLIGHT")?
-            .or(table.max_in_flight.map(Into::into))
-            .unwrap_or(16),
+            .max_in_flight()?
+            .or(table.max_in_flight)
+            .unwrap_or_default(),
+        requests_per_minute: env
+            .a_minute("LLMTEST_REQUESTS_PER_MINUTE")?
+            .or(table.requests_per_minute.map(Into::into)),
+        tokens_per_minute: env
+            .a_minute("LLMTEST_TOKENS_PER_MINUTE")?
+            .or(table.tokens_per_minute.map(Into::into)),
+        deadline: env
+            .duration("LLMTEST_JUDGE_DEADLINE")?
+            .or(table.deadline.map(file::Limit::get))
+            .unwrap_or(Duration::from_secs(600)),
         timeout: env
             .duration("LLMTEST_JUDGE_TIMEOUT")?
             .or(table.timeout.map(file::Limit::get))
@@ -419,10 +484,23 @@ fn judge(table: &file::Judge, env: &env::Env<'_>) -> Result<JudgeConfig, ConfigE
     })
 }
 
-/// Where a provider is. Customers of Azure have an address each, usually in a variable.
-fn usual_url(provider: &Provider, env: &env::Env<'_>) -> Result<String, ConfigError> {
+/// The variable in which the provider's key is: the usual one, unless only another is set.
+fn usual_key(provider: &Provider, env: &env::Env<'_>) -> String {
+    let set = provider.keys().find(|name| env.text(name).is_some());
+    set.unwrap_or(provider.key).to_string()
+}
+
+/// Where a provider is. Customers of Azure have an address each, usually in a variable; Bedrock has one a region.
+fn usual_url(
+    provider: &Provider,
+    env: &env::Env<'_>,
+    aws: &aws::Aws,
+) -> Result<String, ConfigError> {
     if !provider.url.is_empty() {
         return Ok(provider.url.to_string());
+    }
+    if provider.api == Api::Converse {
+        return Ok(aws.url().unwrap_or_default());
     }
     let url = env.base_url("AZURE_OPENAI_ENDPOINT")?;
     Ok(url.unwrap_or_default())
@@ -436,9 +514,11 @@ fn providers(judge: &JudgeConfig, env: &env::Env<'_>) -> Result<Vec<JudgeConfig>
         }
         Ok(JudgeConfig {
             provider,
-            base_url: usual_url(provider, env)?,
-            api_key_env: provider.key.to_string(),
-            api_key: env.text(provider.key).map(|key| Secret::new(key.trim())),
+            base_url: usual_url(provider, env, &judge.aws)?,
+            api_key: env
+                .text(&usual_key(provider, env))
+                .map(|key| Secret::new(key.trim())),
+            api_key_env: usual_key(provider, env),
             named: None,
             ..judge.clone()
         })
@@ -486,7 +566,7 @@ fn embedder(
         if at_judge && !own_server {
             judge.api_key_env.clone()
         } else {
-            provider.key.to_string()
+            usual_key(provider, env)
         }
     });
     Ok(JudgeConfig {
@@ -494,7 +574,7 @@ fn embedder(
         base_url: match own_url {
             Some(url) => url,
             None if at_judge => judge.base_url.clone(),
-            None => usual_url(provider, env)?,
+            None => usual_url(provider, env, &judge.aws)?,
         },
         model: model.unwrap_or_else(|| provider.embedder.unwrap_or_default().to_string()),
         provider,

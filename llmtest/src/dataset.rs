@@ -257,7 +257,7 @@ fn row_id(value: &Value) -> Option<String> {
 
 /// An id that is safe in test names: `::`, white space, control and direction characters are escaped; long ids are cut
 /// and end in a hash.
-fn escape_id(id: &str) -> String {
+pub(crate) fn escape_id(id: &str) -> String {
     use std::fmt::Write;
     let mut safe = String::with_capacity(id.len());
     for c in id.replace("::", "%3A%3A").chars() {

@@ -36,6 +36,8 @@ pub struct TestEntry {
     pub passes: Option<u32>,
     /// The time limit of one body.
     pub timeout: Option<Duration>,
+    /// What all its cases may spend together, as `$0.10` or `200k tokens`.
+    pub budget: Option<&'static str>,
     /// Tags for `LLMTEST_TAGS`.
     pub tags: &'static [&'static str],
     /// The doc comment.

@@ -5,6 +5,8 @@ mod blame;
 #[cfg(feature = "harness")]
 mod config;
 #[cfg(feature = "harness")]
+mod cost;
+#[cfg(feature = "harness")]
 mod dataset;
 #[cfg(feature = "harness")]
 mod entry;
@@ -29,6 +31,8 @@ mod selftest;
 pub mod stats;
 #[cfg(feature = "harness")]
 mod telemetry;
+#[cfg(feature = "harness")]
+pub mod trust;
 
 pub use llmtest_macros::observe;
 #[cfg(feature = "tracing-capture")]
@@ -37,6 +41,8 @@ pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 
 #[cfg(feature = "harness")]
 pub use blame::{Blame, CausalShare, CausalTotals, Estimate, Lift, StageBlame};
+#[cfg(feature = "harness")]
+pub use cost::{BudgetReport, EstimateReport, RunCost, Spending};
 #[cfg(feature = "harness")]
 pub use dataset::DatasetError;
 #[cfg(feature = "harness")]
@@ -51,7 +57,8 @@ pub use observe::{
 };
 #[cfg(feature = "harness")]
 pub use report::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
+    TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};
@@ -100,7 +107,7 @@ where
 
 /// What a test needs: `use llmtest::prelude::*;`.
 ///
-/// The metrics are all here but `Cost`, `Latency`, `Not` and `Panel`: names that applications have too. They are in the
+/// The metrics are all here but `Cost`, `Escalation`, `Latency`, `Not`, `Panel` and `Samples`: names that applications have too. They are in the
 /// crate's root, with everything else.
 #[cfg(feature = "harness")]
 pub mod prelude {
@@ -140,7 +147,7 @@ pub mod __private {
     pub use crate::judge::read_exchange;
     pub use crate::observe::private::*;
     #[cfg(feature = "harness")]
-    pub use crate::runner::{blame_of, measure_traced};
+    pub use crate::runner::{blame_of, measure_logged, measure_traced};
     #[cfg(feature = "harness")]
     pub use crate::selftest::{shipped_cases, verdict_prompt};
     #[cfg(feature = "harness")]

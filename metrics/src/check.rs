@@ -113,7 +113,8 @@ impl Expectation {
 
     /// Measures, and refuses a score outside `0.0..=1.0`.
     pub async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        self.metric.measure(cx).await?.checked()
+        let score = self.metric.measure(cx).await?;
+        cx.tally().onto(score).checked()
     }
 }
 

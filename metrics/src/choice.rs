@@ -1,5 +1,6 @@
 //! One of several labels with its reason: what metrics ask that sort a whole into a class.
 
+use crate::probability::{Labels, told};
 use crate::{EvalCx, Result, Template, reason};
 use serde_json::{Value, json};
 
@@ -14,8 +15,25 @@ pub(crate) struct Choice {
 
 /// Asks for exactly one of these labels: `{"reason": "...", "verdict": "..."}`. Case counts, since labels may differ in it;
 /// it does not where the labels are yes and no, for which a judge may also write a JSON boolean.
-/// The template says what the labels are and what they mean; the schema lists them.
+/// The template says what the labels are and what they mean; the schema lists them. Decided by probability, labels other
+/// than yes and no are lettered options.
 pub(crate) async fn choose(cx: &EvalCx<'_>, template: Template, labels: &[&str]) -> Result<Choice> {
+    let yes_no = |label: &&str| matches!(*label, "yes" | "no");
+    let decided = match labels.len() {
+        2 if labels.iter().all(yes_no) => {
+            cx.decide(template.clone(), &Labels::words(labels.to_vec()))
+                .await?
+        }
+        2..=26 => {
+            cx.decide(template.clone(), &Labels::lettered(labels.to_vec()))
+                .await?
+        }
+        _ => None,
+    };
+    if let Some((index, read)) = decided {
+        let reason = told(&read, index);
+        return Ok(Choice { index, reason });
+    }
     let prompt = template
         .schema(json!({
             "type": "object",

@@ -2,6 +2,7 @@
 
 use crate::embed::{EmbedderSlot, no_embedder};
 use crate::judge::{JudgeSlot, Message, no_judge};
+use crate::probability::{Decisions, Tally};
 use crate::{
     AnyEmbedder, AnyJudge, Expectation, Field, JudgeChoice, JudgeError, JudgeErrorKind, Metric,
     MissingField, Prompt, Reply, Result, Score, Span, TestCase, Trace, Usage, hash, json,
@@ -27,6 +28,8 @@ pub struct EvalCx<'a> {
     /// The component's span, where the expectation is about a component.
     pub span: Option<&'a Span>,
     asker: &'a Asker,
+    decisions: Decisions,
+    tally: &'a Tally,
 }
 
 /// A reply that was read as what was asked.
@@ -52,12 +55,40 @@ impl<'a> EvalCx<'a> {
             trace,
             span,
             asker,
+            decisions: asker.decisions,
+            tally: &asker.tally,
+        }
+    }
+
+    /// How verdicts are obtained here.
+    pub(crate) fn decisions(&self) -> Decisions {
+        if self.as_given() {
+            Decisions::Text
+        } else {
+            self.decisions
+        }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        self.tally
+    }
+
+    /// The same measurement with verdicts that are obtained in another way.
+    pub(crate) fn deciding<'b>(&'b self, decisions: Decisions, tally: &'b Tally) -> EvalCx<'b> {
+        EvalCx {
+            decisions,
+            tally,
+            ..*self
         }
     }
 
     /// The field as text, or the error that names the metric and says how to set the field. A list that the case states
     /// to be empty is an empty text.
     pub fn need(&self, metric: &impl Metric, field: Field) -> Result<String> {
+        if field == Field::Images {
+            let name = metric.name();
+            return Err(format!("`{name}` shows no images\nhint: `GEval` does, with `.given([Field::Output, Field::Images])`").into());
+        }
         if let Some(text) = self.case.field(field) {
             return Ok(text);
         }
@@ -80,6 +111,11 @@ impl<'a> EvalCx<'a> {
     /// the reason; what remains is an error with the raw text.
     pub async fn ask<T: DeserializeOwned>(&self, prompt: Prompt) -> Result<Answer<T>> {
         self.ask_checked(prompt, |_| Ok(())).await
+    }
+
+    /// Asks the judge for prose: the reply as it is. Read a verdict from its end, where it is what the judge came to.
+    pub async fn ask_text(&self, mut prompt: Prompt) -> Result<Reply> {
+        self.asker.complete(&mut prompt).await
     }
 
     /// As [`ask`](Self::ask), with a check of the value; its error is what the judge is told when asked again.
@@ -177,6 +213,19 @@ impl<'a> EvalCx<'a> {
         self.asker.part(judge, nth)
     }
 
+    /// As [`asker_of_part`](Self::asker_of_part), for one of several samples of the same question.
+    pub(crate) fn asker_of_sample(
+        &self,
+        judge: Option<&JudgeChoice>,
+        nth: u32,
+        temperature: f64,
+    ) -> Asker {
+        Asker {
+            temperature: Some(temperature),
+            ..self.asker.part(judge, nth)
+        }
+    }
+
     /// A context for the same measurement that asks through `asker`.
     pub(crate) fn asking<'b>(&'b self, asker: &'b Asker) -> EvalCx<'b> {
         EvalCx { asker, ..*self }
@@ -202,12 +251,7 @@ impl<'a> EvalCx<'a> {
 
     /// A context for the same measurement with another case, for metrics made of metrics.
     pub fn with_case<'b>(&'b self, case: &'b TestCase) -> EvalCx<'b> {
-        EvalCx {
-            case,
-            trace: self.trace,
-            span: self.span,
-            asker: self.asker,
-        }
+        EvalCx { case, ..*self }
     }
 }
 
@@ -262,9 +306,14 @@ pub struct Asker {
     /// Whether what is being polled is made for the whole run.
     shared: AtomicBool,
     as_given: bool,
+    decisions: Decisions,
+    tally: Tally,
     judges: Option<FindJudge>,
+    wrap: Option<WrapJudge>,
     samples: Mutex<HashMap<String, u32>>,
     first_sample: u32,
+    /// How freely the judge chooses, where answers are samples.
+    temperature: Option<f64>,
     /// What the purposes of the requests begin with.
     folder: Option<&'static str>,
     log: Arc<Mutex<AskLog>>,
@@ -272,6 +321,9 @@ pub struct Asker {
 
 /// Finds a registered judge by its name.
 type FindJudge = Arc<dyn Fn(&str) -> JudgeSlot + Send + Sync>;
+
+/// Puts something between a metric and a judge that was passed as a value.
+type WrapJudge = Arc<dyn Fn(&AnyJudge) -> AnyJudge + Send + Sync>;
 
 /// How many equal requests a part of a metric can make before its answers are those of the next part.
 const SAMPLES_OF_A_PART: u32 = 1000;
@@ -322,9 +374,13 @@ impl Asker {
             trial,
             shared: AtomicBool::new(false),
             as_given: false,
+            decisions: Decisions::Text,
+            tally: Tally::default(),
             judges: None,
+            wrap: None,
             samples: Mutex::default(),
             first_sample: 0,
+            temperature: None,
             folder: None,
             log: Arc::default(),
         }
@@ -340,12 +396,25 @@ impl Asker {
         self
     }
 
+    /// Sets what stands before judges that are passed as values to parts of metrics.
+    #[doc(hidden)]
+    pub fn wrapping_judges(
+        mut self,
+        wrap: impl Fn(&AnyJudge) -> AnyJudge + Send + Sync + 'static,
+    ) -> Self {
+        self.wrap = Some(Arc::new(wrap));
+        self
+    }
+
     /// An asker for a part of this measurement: it counts in the same log, and numbers its samples itself, so that they
     /// do not depend on what the other parts ask meanwhile.
     fn part(&self, choice: Option<&JudgeChoice>, nth: u32) -> Self {
         let judge = match (choice, &self.judges) {
             (None, _) => self.judge.clone(),
-            (Some(JudgeChoice::This(judge)), _) => Ok(judge.clone()),
+            (Some(JudgeChoice::This(judge)), _) => Ok(match &self.wrap {
+                Some(wrap) => wrap(judge),
+                None => judge.clone(),
+            }),
             (Some(JudgeChoice::Named(name)), Some(find)) => find(name),
             (Some(JudgeChoice::Named(name)), None) => Err(JudgeError::new(
                 JudgeErrorKind::Config,
@@ -361,12 +430,28 @@ impl Asker {
             trial: self.trial,
             shared: AtomicBool::new(false),
             as_given: self.as_given,
+            decisions: self.decisions,
+            tally: Tally::default(),
             judges: self.judges.clone(),
+            wrap: self.wrap.clone(),
             samples: Mutex::default(),
             first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
+            temperature: self.temperature,
             folder: self.folder,
             log: self.log.clone(),
         }
+    }
+
+    /// Obtains verdicts in this way where an expectation does not say how.
+    pub fn deciding(mut self, decisions: Decisions) -> Self {
+        self.decisions = decisions;
+        self
+    }
+
+    /// Adds to the score what was decided by probabilities.
+    #[doc(hidden)]
+    pub fn with_confidence(&self, score: Score) -> Score {
+        self.tally.onto(score)
     }
 
     /// Embeds with this embedder.
@@ -415,11 +500,13 @@ impl Asker {
             prompt.purpose = format!("{folder}/{}", prompt.purpose);
         }
         {
+            let shared = self.shared.load(Ordering::Relaxed);
+            // What is made once is no sample.
+            prompt.temperature = self.temperature.filter(|_| !shared);
             let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
             let sample = samples
                 .entry(prompt.request().to_string())
                 .or_insert(self.first_sample);
-            let shared = self.shared.load(Ordering::Relaxed);
             prompt.repeat.trial = if shared { 0 } else { self.trial };
             prompt.repeat.sample = *sample;
             *sample += 1;

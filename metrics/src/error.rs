@@ -72,6 +72,7 @@ impl fmt::Display for MissingField {
                 _ => "put `#[llmtest::observe]` on the functions that the trace should show",
             }
             .to_string(),
+            "images" => "add one with `.image(Image::from_bytes(\"image/png\", bytes))`".to_string(),
             "tools" => "set it with `.tools([…])`, or put `#[llmtest::observe(tool)]` on the functions that are tools".to_string(),
             other => format!("set it with `.{other}(…)` on the test case, or as `\"{other}\"` in the dataset row"),
         };
@@ -102,6 +103,8 @@ pub enum JudgeErrorKind {
     BadReply,
     /// Nothing is recorded for this request.
     Miss,
+    /// The call would pass a budget, or it is not known what it costs.
+    Budget,
 }
 
 /// An error of a judge. The text says what to do next; code branches on [`kind`](Self::kind).

@@ -1,5 +1,6 @@
 //! A grade from 0 to 1 with its reason: what metrics ask that judge a whole at once.
 
+use crate::probability::Labels;
 use crate::{EvalCx, Result, Score, Template, reason};
 use serde_json::{Value, json};
 
@@ -32,6 +33,14 @@ pub(crate) async fn capped_grade(cx: &EvalCx<'_>, template: Template) -> Result<
 }
 
 async fn grade_up_to(cx: &EvalCx<'_>, template: Template, most: f64) -> Result<Grade> {
+    let digits = cx.decide(template.clone(), &Labels::digits(0..=9)).await?;
+    if let Some((index, read)) = digits {
+        let (digit, p) = &read.probabilities[index];
+        return Ok(Grade {
+            score: (read.mean() / 9.0).clamp(0.0, 1.0),
+            reason: format!("the likeliest grade is {digit} of 9 with probability {p:.2}"),
+        });
+    }
     let prompt = template
         .schema(json!({
             "type": "object",

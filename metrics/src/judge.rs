@@ -82,6 +82,15 @@ pub struct Message {
     pub role: String,
     /// The text.
     pub content: String,
+    /// The images that go with it. In JSON, which recordings hold, they are hashes: a judge of one's own sends them
+    /// with [`Image::to_url`](crate::Image::to_url).
+    #[serde(
+        default,
+        skip_deserializing,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "crate::case::digests"
+    )]
+    pub images: Vec<crate::Image>,
 }
 
 impl Message {
@@ -89,6 +98,7 @@ impl Message {
         Self {
             role: role.to_string(),
             content: content.into(),
+            images: Vec::new(),
         }
     }
 }
@@ -111,6 +121,15 @@ pub struct Repeat {
     pub sample: u32,
 }
 
+/// At which tokens alternatives are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Alternatives {
+    /// At the first tokens of the reply, which are all of it.
+    First,
+}
+
 /// A request to a judge. Metrics make one from a template with [`Template`](crate::Template).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -123,8 +142,12 @@ pub struct Prompt {
     pub schema: Option<Schema>,
     /// The JSON key at whose value the token alternatives (log-probabilities) are wanted.
     pub graded: Option<String>,
+    /// Where else the token alternatives are wanted.
+    pub alternatives: Option<Alternatives>,
     /// The most tokens to write.
     pub max_tokens: u32,
+    /// How freely to choose, from 0; `None` is 0, the likeliest reply. Samples of one question need more.
+    pub temperature: Option<f64>,
     /// Which answer this is.
     pub repeat: Repeat,
     /// Eight hex digits that name the version of the template.
@@ -141,7 +164,9 @@ impl Prompt {
             messages: vec![Message::new("user", text)],
             schema: None,
             graded: None,
+            alternatives: None,
             max_tokens: 1024,
+            temperature: None,
             repeat: Repeat::default(),
             version: String::new(),
             disarmed: 0,
@@ -159,12 +184,25 @@ impl Prompt {
 
     /// The logical request as JSON, in a fixed order: what a recording is keyed by, together with model and repeat.
     pub fn request(&self) -> Value {
-        serde_json::json!({
+        let mut request = serde_json::json!({
             "messages": self.messages,
             "schema": self.schema,
             "graded": self.graded,
             "max_tokens": self.max_tokens,
-        })
+        });
+        // Only where they are set, so that older recordings keep their keys.
+        if let Some(temperature) = self.temperature {
+            request["temperature"] = temperature.into();
+        }
+        if let Some(alternatives) = self.alternatives {
+            request["alternatives"] = serde_json::json!(alternatives);
+        }
+        request
+    }
+
+    /// Whether the reply should come with log-probabilities.
+    pub fn wants_logprobs(&self) -> bool {
+        self.graded.is_some() || self.alternatives.is_some()
     }
 }
 

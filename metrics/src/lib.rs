@@ -31,6 +31,7 @@ pub mod logprobs;
 mod metric;
 mod metrics;
 mod options;
+pub mod probability;
 mod prompt;
 #[cfg(test)]
 mod proptesting;
@@ -45,15 +46,17 @@ mod windows;
 
 pub use attacks::{Aim, Attack, Family, Place};
 pub use case::{
-    Component, Field, Golden, McpServer, Passage, Role, TestCase, ToolCall, ToolKind, ToolSpec,
-    Turn,
+    Component, Field, Golden, Image, McpServer, Passage, Role, TestCase, ToolCall, ToolKind,
+    ToolSpec, Turn,
 };
 pub use check::{Check, Expectation, IntoChecks};
 pub use cx::{Answer, AskLog, Asker, BoxFuture, EvalCx, Exchange, Memo};
 pub use embed::{AnyEmbedder, Embedder, FakeEmbedder};
 pub use error::{BoxError, JudgeError, JudgeErrorKind, MissingField, NotApplicable, Result};
 pub use fake::FakeJudge;
-pub use judge::{AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob};
+pub use judge::{
+    Alternatives, AnyJudge, Judge, Message, Prompt, Repeat, Reply, Schema, TokenLogprob,
+};
 pub use metric::{Adjusted, Adjustments, JudgeChoice, Metric, metric, metric_cx};
 pub use metrics::*;
 pub use prompt::Template;
@@ -68,10 +71,10 @@ pub async fn measure_with(
     judge: impl Into<AnyJudge>,
 ) -> Result<Score> {
     let asker = Asker::standalone(Some(judge.into()));
-    metric
+    let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
-        .await?
-        .checked()
+        .await?;
+    asker.with_confidence(score).checked()
 }
 
 /// Waits for several futures at once; the first error ends the rest. Not public API.

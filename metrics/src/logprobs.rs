@@ -1,6 +1,7 @@
 //! Token alternatives at the value of a JSON key.
 
-use crate::{Reply, TokenLogprob};
+use crate::probability::DEPTH;
+use crate::{Prompt, Reply, TokenLogprob};
 use std::ops::RangeInclusive;
 
 /// Alternatives less likely than this are noise (as DeepEval 4.3.1).
@@ -146,6 +147,17 @@ fn value_of(text: &str, key: &str) -> Option<(usize, usize)> {
 }
 
 impl Reply {
+    /// Keeps the tokens with their alternatives that `prompt` asked for.
+    pub fn keep_alternatives_for(mut self, prompt: &Prompt) -> Self {
+        if prompt.alternatives.is_none() {
+            return self.keep_alternatives_at(prompt.graded.as_deref());
+        }
+        if let Some(tokens) = &mut self.logprobs {
+            tokens.truncate(DEPTH);
+        }
+        self
+    }
+
     /// Keeps the alternatives at the value of `key` and joins the other tokens, so that a recording stays small. What is
     /// computed from the reply stays the same.
     pub fn keep_alternatives_at(mut self, key: Option<&str>) -> Self {

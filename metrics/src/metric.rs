@@ -1,5 +1,6 @@
 //! The trait that every metric implements, and what an expectation adds to a metric.
 
+use crate::probability::{Calibration, Decisions, Tally};
 use crate::{AnyJudge, Bar, EvalCx, IntoScore, Result, Score, TestCase};
 use std::future::Future;
 use std::pin::Pin;
@@ -98,6 +99,34 @@ pub trait Metric: Send + Sync {
         Adjusted::new(self).judged_by(judge)
     }
 
+    /// Reads the verdicts of the judge from the log-probabilities of one token, in place of a written reason and verdict;
+    /// the likeliest label is the verdict. Metrics without verdicts of a judge stay as they are.
+    fn by_probability(self) -> Adjusted<Self>
+    where
+        Self: Sized,
+    {
+        Adjusted::new(self).deciding(Decisions::by_probability())
+    }
+
+    /// As [`by_probability`](Self::by_probability), with `yes` as the verdict from this probability on, in `0.0..=1.0`: the
+    /// yes of the question that the judge is asked, which for `Bias` is that there is bias.
+    #[track_caller]
+    fn by_probability_at(self, threshold: f64) -> Adjusted<Self>
+    where
+        Self: Sized,
+    {
+        Adjusted::new(self).deciding(Decisions::by_probability_at(threshold))
+    }
+
+    /// As [`by_probability_at`](Self::by_probability_at), with the threshold of a calibration.
+    #[track_caller]
+    fn calibrated(self, calibration: &Calibration) -> Adjusted<Self>
+    where
+        Self: Sized,
+    {
+        self.by_probability_at(calibration.threshold)
+    }
+
     /// Sets the label that tells two expectations of one metric apart.
     fn named(self, label: impl Into<String>) -> Adjusted<Self>
     where
@@ -147,6 +176,8 @@ pub struct Adjustments {
     pub judge: Option<JudgeChoice>,
     /// The label.
     pub label: Option<String>,
+    /// How verdicts are obtained, where the expectation says so.
+    pub decisions: Option<Decisions>,
 }
 
 /// A metric with what the expectation adds: bar, judge, label.
@@ -191,6 +222,11 @@ impl<M: Metric> Adjusted<M> {
         self
     }
 
+    fn deciding(mut self, decisions: Decisions) -> Self {
+        self.adjustments.decisions = Some(decisions);
+        self
+    }
+
     /// Sets the label that tells two expectations of one metric apart.
     pub fn named(mut self, label: impl Into<String>) -> Self {
         self.adjustments.label = Some(label.into());
@@ -207,8 +243,13 @@ impl<M: Metric> Metric for Adjusted<M> {
         self.adjustments.bar.unwrap_or_else(|| self.metric.bar())
     }
 
-    fn measure(&self, cx: &EvalCx<'_>) -> impl Future<Output = Result<Score>> + Send {
-        self.metric.measure(cx)
+    async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
+        let Some(decisions) = self.adjustments.decisions else {
+            return self.metric.measure(cx).await;
+        };
+        let tally = Tally::default();
+        let score = self.metric.measure(&cx.deciding(decisions, &tally)).await?;
+        Ok(tally.onto(score))
     }
 
     fn adjustments(&self) -> Adjustments {

@@ -1,11 +1,23 @@
 //! From a template file to a prompt: placeholders, and a fence around everything untrusted.
 
-use crate::judge::{Message, Prompt, Repeat, Schema};
+use crate::judge::{Alternatives, Message, Prompt, Repeat, Schema};
 use crate::{Result, fence, hash};
 use serde_json::Value;
 
 /// What every judge is told first.
 const SYSTEM: &str = include_str!("../prompts/system.md");
+
+/// What every judge is told first that is to write one token.
+const DECISION: &str = include_str!("../prompts/decision/system.md");
+
+/// How lines begin that only say what form the reply has; in a decision they would contradict its own.
+const FORMS: [&str; 5] = [
+    "Reply with JSON only",
+    "First give the reason",
+    "Give a reason",
+    "Give the reason",
+    "Give exactly one verdict for every number",
+];
 
 /// A prompt under construction: a template with `{{placeholders}}`.
 ///
@@ -30,6 +42,7 @@ const SYSTEM: &str = include_str!("../prompts/system.md");
 /// assert!(prompt.text().contains("Go away!"));
 /// # Ok::<(), llmtest_metrics::BoxError>(())
 /// ```
+#[derive(Clone)]
 #[must_use = "call `.prompt()`"]
 pub struct Template {
     purpose: String,
@@ -37,9 +50,12 @@ pub struct Template {
     values: Vec<(String, Filler)>,
     schema: Option<Value>,
     graded: Option<String>,
+    decision: Option<String>,
     max_tokens: u32,
+    images: Vec<crate::Image>,
 }
 
+#[derive(Clone)]
 enum Filler {
     Trusted(String),
     Fenced(Vec<(String, String)>),
@@ -61,7 +77,9 @@ impl Template {
             values: Vec::new(),
             schema: None,
             graded: None,
+            decision: None,
             max_tokens: 1024,
+            images: Vec::new(),
         }
     }
 
@@ -102,6 +120,22 @@ impl Template {
         self
     }
 
+    /// Attaches images, which the judge sees with the text.
+    pub fn images(mut self, images: impl IntoIterator<Item = crate::Image>) -> Self {
+        self.images.extend(images);
+        self
+    }
+
+    /// Asks for one token by this last instruction, with its alternatives, in place of what the prompt says last about the
+    /// form of the reply.
+    pub(crate) fn deciding(mut self, instruction: &str) -> Self {
+        self.purpose.push_str("_by_probability");
+        self.decision = Some(instruction.trim_end().to_string());
+        self.schema = None;
+        self.graded = None;
+        self
+    }
+
     /// Sets the most tokens to write.
     pub fn max_tokens(mut self, tokens: u32) -> Self {
         self.max_tokens = tokens;
@@ -114,7 +148,11 @@ impl Template {
         let mut text = String::with_capacity(self.text.len() + 256);
         let mut used = vec![false; self.values.len()];
         let mut disarmed = 0;
-        let mut rest = self.text.trim_end();
+        let (mut rest, left_out) = if self.decision.is_some() {
+            without_form(&self.text)
+        } else {
+            (self.text.trim_end(), "")
+        };
         while let Some((before, after)) = rest.split_once("{{") {
             let (name, after) = after
                 .split_once("}}")
@@ -149,27 +187,40 @@ impl Template {
             rest = after;
         }
         text.push_str(rest);
-        let unused = self
-            .values
-            .iter()
-            .zip(&used)
-            .find(|((_, value), used)| !**used && !value.is_empty());
+        let unused =
+            self.values.iter().zip(&used).find(|((name, value), used)| {
+                !**used && !value.is_empty() && !names(left_out, name)
+            });
         if let Some(((name, _), _)) = unused {
             return Err(format!("prompt `{}` leaves out `{{{{{name}}}}}`\nhint: the judge must see it; add it to the replaced prompt", self.purpose).into());
         }
         let name = self
             .purpose
             .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let mut version = self.text;
+        let system = match &self.decision {
+            Some(instruction) => {
+                text = format!("{}\n\n{instruction}", text.trim_end());
+                version.push_str(instruction);
+                DECISION
+            }
+            None => SYSTEM,
+        };
         Ok(Prompt {
             messages: vec![
-                Message::new("system", SYSTEM.trim_end()),
-                Message::new("user", text),
+                Message::new("system", system.trim_end()),
+                Message {
+                    images: self.images,
+                    ..Message::new("user", text)
+                },
             ],
             schema: self.schema.map(|schema| Schema { name, schema }),
             graded: self.graded,
+            alternatives: self.decision.map(|_| Alternatives::First),
             max_tokens: self.max_tokens,
+            temperature: None,
             repeat: Repeat::default(),
-            version: hash::short(self.text.as_bytes()),
+            version: hash::short(version.as_bytes()),
             purpose: self.purpose,
             disarmed,
         })
@@ -192,6 +243,30 @@ impl Template {
         }
         hasher.hex64()
     }
+}
+
+/// A template and the lines at its end that only say what form the reply has.
+fn without_form(text: &str) -> (&str, &str) {
+    let mut end = text.trim_end().len();
+    loop {
+        let before = text[..end].trim_end();
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = &before[start..];
+        if start == 0 || !FORMS.iter().any(|form| line.starts_with(form)) {
+            return (before, &text[before.len()..]);
+        }
+        end = start;
+    }
+}
+
+/// Whether a text has this placeholder.
+fn names(text: &str, placeholder: &str) -> bool {
+    let mut after = text.split("{{").skip(1);
+    after.any(|rest| {
+        rest.split("}}")
+            .next()
+            .is_some_and(|name| name.trim() == placeholder)
+    })
 }
 
 /// Every item under its title, between markers, and how many look-alikes there were.

@@ -146,6 +146,7 @@ static ENTRY: TestEntry = TestEntry {
     trials: 1,
     passes: None,
     timeout: None,
+    budget: None,
     tags: &[],
     description: "",
     body: Body::Async(body),

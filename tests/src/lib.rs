@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod blame;
+pub mod crowd;
 pub mod loopback;
 pub mod mock;
 pub mod paired;

@@ -91,6 +91,18 @@ fn a_call_that_lost_its_case_is_named_with_its_place_and_the_way_out() {
 }
 
 #[test]
+fn that_a_span_is_optional_does_not_hide_a_call_that_lost_its_case() {
+    let bench = Bench::of("concurrent", "optional_and_lost");
+    // With a neighbour: alone in its process, the case would have the call.
+    let ran = ran(&bench, &["--ignored", "optional_and_lost", "forgotten"]);
+    assert_eq!(ran.code, 101, "{}", ran.text());
+    let record = bench.measurement("optional_and_lost");
+    assert_eq!(record.outcome, Outcome::Errored);
+    let reason = record.reason.unwrap();
+    assert!(reason.contains("outside of all cases"), "{reason}");
+}
+
+#[test]
 fn a_call_after_the_end_of_its_case_is_said_to_be_late() {
     let bench = Bench::of("concurrent", "too_late");
     let ran = ran(&bench, &["--ignored", "too_late"]);

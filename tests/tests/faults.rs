@@ -31,7 +31,7 @@ fn chat(message: &Value) -> Value {
     json!({ "choices": [{ "message": message, "finish_reason": "stop" }] })
 }
 
-const PROVIDERS: [Provider; 6] = [
+const PROVIDERS: [Provider; 8] = [
     Provider {
         model: "groq:judge-1",
         header: "authorization: Bearer ",
@@ -59,11 +59,9 @@ const PROVIDERS: [Provider; 6] = [
     Provider {
         model: "anthropic:judge-1",
         header: "x-api-key: ",
-        reply: |request| {
-            let input = json!({ "reason": "It thanks.", "score": 9 });
-            let name = &request.body["tools"][0]["name"];
-            let content = json!([{ "type": "tool_use", "name": name, "input": input }]);
-            json!({ "type": "message", "content": content, "stop_reason": "tool_use" })
+        reply: |_| {
+            let content = json!([{ "type": "text", "text": GRADE }]);
+            json!({ "type": "message", "content": content, "stop_reason": "end_turn" })
         },
         refusal: Some(|| {
             let details = json!({ "explanation": "I won't." });
@@ -87,6 +85,30 @@ const PROVIDERS: [Provider; 6] = [
         header: "authorization: Bearer ",
         reply: |_| json!({ "message": { "content": GRADE }, "done": true, "done_reason": "stop" }),
         refusal: None,
+    },
+    Provider {
+        model: "cohere:judge-1",
+        header: "authorization: Bearer ",
+        reply: |_| {
+            let content = json!([{ "type": "text", "text": GRADE }]);
+            json!({ "message": { "content": content }, "finish_reason": "COMPLETE" })
+        },
+        refusal: None,
+    },
+    Provider {
+        model: "bedrock:judge-1",
+        header: "authorization: Bearer ",
+        reply: |request| {
+            let input = json!({ "reason": "It thanks.", "score": 9 });
+            let name = &request.body["toolConfig"]["tools"][0]["toolSpec"]["name"];
+            let content =
+                json!([{ "toolUse": { "toolUseId": "1", "name": name, "input": input } }]);
+            json!({ "output": { "message": { "content": content } }, "stopReason": "tool_use" })
+        },
+        refusal: Some(|| {
+            let message = json!({ "content": [{ "text": "I won't." }] });
+            json!({ "output": { "message": message }, "stopReason": "guardrail_intervened" })
+        }),
     },
 ];
 
@@ -220,5 +242,25 @@ fn every_provider_gives_a_verdict_that_replays_without_it() {
             "{}",
             replayed.text()
         );
+    }
+}
+
+#[test]
+fn a_judge_that_panics_with_the_key_shows_it_nowhere() {
+    for backtrace in ["0", "1"] {
+        let bench = Bench::new(&format!("panics-{backtrace}"));
+        let vars = [
+            ("HOUSE_PANICS", "1"),
+            ("RUST_BACKTRACE", backtrace),
+            ("LLMTEST_MODE", "live"),
+        ];
+        // `run` looks for the key in the terminal, the records and the reports.
+        let ran = bench.run(&["--exact", "judged_by_name", "needs_no_judge"], &vars);
+        assert_eq!(ran.code, 101, "{}", ran.text());
+        assert_eq!(ran.results()["needs_no_judge"], "ok", "{}", ran.text());
+        let says = "the gateway was sent [redacted]";
+        assert!(ran.block("judged_by_name").contains(says), "{}", ran.text());
+        let thread = "a thread was sent [redacted]";
+        assert!(ran.text().contains(thread), "{}", ran.text());
     }
 }

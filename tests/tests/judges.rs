@@ -32,6 +32,32 @@ fn passed(bench: &Bench, ran: &Ran, score: f64) {
 }
 
 #[test]
+fn what_a_judge_was_asked_and_answered_is_in_the_record_of_the_run() {
+    let bench = Bench::new("transcript");
+    let server = MockServer::script([Answer::grade(9)]);
+    let ran = bench.against(&server, "record", ARGS, &[]);
+    passed(&bench, &ran, 0.9);
+    let live = bench.measurement("judged").transcript;
+    let replayed = {
+        let ran = bench.run(ARGS, &[("LLMTEST_MODE", "replay")]);
+        passed(&bench, &ran, 0.9);
+        // The terminal shows them on request only.
+        assert!(!ran.text().contains("reply\n"), "{}", ran.text());
+        bench.measurement("judged").transcript
+    };
+    for (transcript, from_recording) in [(&live, false), (&replayed, true)] {
+        let [entry] = transcript.as_slice() else {
+            panic!("{transcript:?}");
+        };
+        assert_eq!(entry.purpose, "g_eval/score");
+        assert_eq!(entry.replayed, from_recording);
+        assert!(entry.prompt.contains("<data "), "{}", entry.prompt);
+        assert!(entry.reply.contains("It thanks."), "{}", entry.reply);
+    }
+    assert_eq!(live[0].prompt, replayed[0].prompt);
+}
+
+#[test]
 fn a_server_that_is_not_there_is_named_with_the_ways_out() {
     let bench = Bench::new("nowhere");
     let vars = [

@@ -43,6 +43,7 @@ pub(crate) fn expand(
         let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         quote!(::core::time::Duration::from_millis(#milliseconds))
     }));
+    let budget = option(options.budget.as_ref().map(|budget| quote!(#budget)));
     let tags = &options.tags;
     let call = call(&p, function, &body_name);
 
@@ -69,6 +70,7 @@ pub(crate) fn expand(
             trials: #trials,
             passes: #passes,
             timeout: #timeout,
+            budget: #budget,
             tags: &[#(#tags),*],
             description: #description,
             body: #call,

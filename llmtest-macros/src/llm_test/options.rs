@@ -9,13 +9,14 @@ use syn::{Lit, LitStr, Path, Token};
 
 use crate::problems::{Problems, did_you_mean, each_option};
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "dataset",
     "dataset_fn",
     "pass_rate",
     "trials",
     "passes",
     "timeout",
+    "budget",
     "tags",
     "crate",
 ];
@@ -28,6 +29,7 @@ pub(crate) struct Options {
     pub(crate) trials: Option<u32>,
     pub(crate) passes: Option<u32>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) budget: Option<LitStr>,
     pub(crate) tags: Vec<LitStr>,
     pub(crate) crate_path: Option<Path>,
     /// A dataset is given, be it one that could not be read.
@@ -93,6 +95,7 @@ impl Options {
             "trials" => self.trials = Some(count(input, "trials")?),
             "passes" => self.passes = Some(count(input, "passes")?),
             "timeout" => self.timeout = Some(duration(input)?),
+            "budget" => self.budget = Some(budget(input)?),
             "tags" => self.tags = tags(input)?,
             "crate" => {
                 input.parse::<Token![=]>()?;
@@ -196,6 +199,40 @@ fn parse_duration(text: &str) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
+fn budget(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let usage =
+        "`budget` is US dollars or tokens: `budget = \"$0.10\"` or `budget = \"200k tokens\"`";
+    let text = text(input, usage)?;
+    if is_budget(&text.value()) {
+        Ok(text)
+    } else {
+        Err(syn::Error::new(text.span(), usage))
+    }
+}
+
+/// As the runner reads it: above zero, and below what no run spends.
+fn is_budget(text: &str) -> bool {
+    let within = |number: &str, unit: f64, least: f64, most: f64| {
+        let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let number: Option<f64> = number.parse().ok().filter(|_| plain);
+        number.is_some_and(|number| (least..most).contains(&(number * unit)))
+    };
+    let text = text.trim();
+    if let Some(dollars) = text.strip_prefix('$') {
+        return within(dollars, 1.0, 1e-12, 1e7);
+    }
+    let Some(tokens) = text.strip_suffix("tokens") else {
+        return false;
+    };
+    let tokens = tokens.trim_end();
+    let (tokens, unit) = match (tokens.strip_suffix('k'), tokens.strip_suffix('M')) {
+        (Some(short), _) => (short, 1e3),
+        (_, Some(short)) => (short, 1e6),
+        _ => (tokens, 1.0),
+    };
+    within(tokens, unit, 1.0, 1e15)
+}
+
 /// `tags("a", "b")` or `tags = "a"`.
 fn tags(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
     let usage = "`tags` are words in quotes: `tags(\"must\", \"slow\")`";
@@ -225,6 +262,29 @@ fn tags(input: ParseStream<'_>) -> syn::Result<Vec<LitStr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_have_a_unit() {
+        for text in ["$2", "$0.10", "200k tokens", "1.5M tokens", "77 tokens"] {
+            assert!(is_budget(text), "{text}");
+        }
+        for text in [
+            "",
+            "2",
+            "€2",
+            "-1",
+            "$-1",
+            "$0",
+            "$",
+            "$1e3",
+            "2$",
+            "0 tokens",
+            "200k",
+            "$2 tokens",
+        ] {
+            assert!(!is_budget(text), "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_a_unit() {

@@ -80,7 +80,8 @@ pub struct Estimate {
     pub cases: usize,
 }
 
-/// P(end ok | stage ok) − P(end ok | stage failed), in `-1.0..=1.0`, with Newcombe's 95 % interval.
+/// P(end ok | stage ok) − P(end ok | stage failed), in `-1.0..=1.0`, with Newcombe's 95 % interval. With trials, a case in
+/// which the stage was ok in some and failed in others is in both cells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Lift {

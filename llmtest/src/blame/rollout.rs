@@ -154,7 +154,8 @@ impl Rollout {
 }
 
 /// What several spans decided together says of their stages. Of one stage, that is what was decided; of several, those
-/// with a span that missed the bar have failed. With each, the span to blame: the first that missed it, or the first.
+/// with a span that missed the bar have failed, and those of which no span was measured say nothing. With each, the span to
+/// blame: the first that missed it, or the first.
 fn together<'a, 'b: 'a>(
     ok: bool,
     parts: impl Iterator<Item = &'a MeasurementView<'b>>,
@@ -165,6 +166,9 @@ fn together<'a, 'b: 'a>(
         let Some((span, path)) = part.span.and_then(|span| Some((span, paths.get(span)?))) else {
             continue;
         };
+        if !matches!(part.outcome, Outcome::Passed | Outcome::Failed) {
+            continue;
+        }
         let (first, missed) = stages.entry(path).or_default();
         first.get_or_insert(span);
         if part.outcome == Outcome::Failed {
@@ -337,6 +341,39 @@ mod tests {
             stages.map(|(name, ok)| (name.to_string(), ok)).into()
         );
         assert_eq!(found.first.as_deref(), Some("answer/rank"));
+    }
+
+    #[test]
+    fn a_stage_of_which_nothing_was_measured_says_nothing_when_others_decide() {
+        for unmeasured in ["skipped", "errored"] {
+            let found = rollout(
+                SPANS,
+                &format!(
+                    r#"[{{"outcome": "failed"}},
+                    {{"component": "any tool (mean)", "over": "mean", "outcome": "failed"}},
+                    {{"component": "any tool (mean)", "part": true, "span": 1, "outcome": "{unmeasured}"}},
+                    {{"component": "any tool (mean)", "part": true, "span": 2, "outcome": "failed"}}]"#
+                ),
+            );
+            assert_eq!(found.stages, [("answer/rank".to_string(), false)].into());
+            assert_eq!(found.first.as_deref(), Some("answer/rank"));
+        }
+    }
+
+    #[test]
+    fn a_mean_that_failed_is_of_its_stage_though_some_spans_met_the_bar() {
+        let found = rollout(
+            SPANS,
+            r#"[{"outcome": "failed"},
+                {"component": "retrieve (mean)", "over": "mean", "outcome": "failed"},
+                {"component": "retrieve (mean)", "part": true, "span": 1, "outcome": "passed"},
+                {"component": "retrieve (mean)", "part": true, "span": 3, "outcome": "failed"}]"#,
+        );
+        assert_eq!(
+            found.stages,
+            [("answer/retrieve".to_string(), false)].into()
+        );
+        assert_eq!(found.first.as_deref(), Some("answer/retrieve"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The `LLMTEST_*` variables.
 
-use super::file::{BaseUrl, VariableName};
-use super::{ConfigError, Mode, backticked, nearest, parse_duration};
+use super::file::{BaseUrl, DecideBy, VariableName};
+use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
+use crate::cost::Budget;
 use crate::redact::Secret;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -37,7 +38,19 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "LLMTEST_MAX_IN_FLIGHT",
-        "how many calls of the judge run at once",
+        "how many calls of the judge run at once, or `adaptive`",
+    ),
+    (
+        "LLMTEST_REQUESTS_PER_MINUTE",
+        "how many calls of the judge begin a minute",
+    ),
+    (
+        "LLMTEST_TOKENS_PER_MINUTE",
+        "how many tokens the judge's calls take a minute",
+    ),
+    (
+        "LLMTEST_JUDGE_DEADLINE",
+        "the time limit of a call of the judge with all its attempts, such as `10m`",
     ),
     (
         "LLMTEST_JUDGE_TIMEOUT",
@@ -46,6 +59,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "LLMTEST_RETRIES",
         "how often a failed call of the judge is tried again",
+    ),
+    (
+        "LLMTEST_DECISIONS",
+        "`text` or `probabilities`: how the verdicts of judges are obtained",
     ),
     ("LLMTEST_CONCURRENCY", "how many cases run at once"),
     (
@@ -64,6 +81,14 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "LLMTEST_BLAME",
         "`causal` runs failed cases again with references in place of results; `table` does not",
+    ),
+    (
+        "LLMTEST_BUDGET",
+        "what a run may spend, such as `$2` or `200k tokens`",
+    ),
+    (
+        "LLMTEST_ESTIMATE",
+        "`1` says what the run would cost, by the last run, and runs nothing",
     ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
@@ -151,9 +176,35 @@ impl<'a> Env<'a> {
         self.text(name).map(parse).transpose()
     }
 
+    /// So many a minute.
+    pub(super) fn a_minute(&self, name: &str) -> Result<Option<u32>, ConfigError> {
+        let parse = |value: &str| match value.trim().parse() {
+            Ok(0) | Err(_) => Err(wrong(name, value, "set it to a whole number from 1")),
+            Ok(count) => Ok(count),
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn max_in_flight(&self) -> Result<Option<MaxInFlight>, ConfigError> {
+        const NAME: &str = "LLMTEST_MAX_IN_FLIGHT";
+        let parse = |value: &str| {
+            let hint = "set it to a whole number from 1, or to `adaptive`";
+            MaxInFlight::parse(value).ok_or_else(|| wrong(NAME, value, hint))
+        };
+        self.text(NAME).map(parse).transpose()
+    }
+
     pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
         let parse = |value| {
             parse_duration(value).map_err(|error| ConfigError::new(format!("`{name}`: {error}")))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn budget(&self, name: &str) -> Result<Option<Budget>, ConfigError> {
+        let parse = |value: &str| {
+            Budget::try_from(value.to_string())
+                .map_err(|error| ConfigError::new(format!("`{name}`: {error}")))
         };
         self.text(name).map(parse).transpose()
     }
@@ -202,6 +253,19 @@ impl<'a> Env<'a> {
                 "LLMTEST_SHOW",
                 value,
                 "set it to `all`, or not at all",
+            )),
+        }
+    }
+
+    pub(super) fn decisions(&self) -> Result<Option<DecideBy>, ConfigError> {
+        match self.text("LLMTEST_DECISIONS").map(str::trim) {
+            None => Ok(None),
+            Some("text") => Ok(Some(DecideBy::Text)),
+            Some("probabilities") => Ok(Some(DecideBy::Probabilities)),
+            Some(value) => Err(wrong(
+                "LLMTEST_DECISIONS",
+                value,
+                "set it to `text`, to `probabilities`, or not at all",
             )),
         }
     }
@@ -257,10 +321,14 @@ impl<'a> Env<'a> {
 
     /// Keys of other services, which the application may hold and an observed argument may show.
     pub(super) fn secrets(&self) -> impl Iterator<Item = Secret> + '_ {
-        let keys = self
-            .0
-            .iter()
-            .filter(|(name, value)| name.ends_with("_API_KEY") && value.trim().len() >= 16);
+        const OTHERS: [&str; 3] = [
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+        ];
+        let keys = self.0.iter().filter(|(name, value)| {
+            (name.ends_with("_API_KEY") || OTHERS.contains(name)) && value.trim().len() >= 16
+        });
         keys.map(|(_, value)| Secret::new(value.trim()))
     }
 }

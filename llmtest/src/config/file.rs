@@ -1,8 +1,11 @@
 //! The tables of `llmtest.toml`.
 
-use super::{ConfigError, OnInconclusive, backticked, nearest, parse_duration};
+use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, nearest, parse_duration};
+use crate::cost::{Budget, OwnPrice};
+use llmtest_metrics::probability::Decisions;
 use serde::Deserialize;
-use std::num::NonZeroUsize;
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +21,14 @@ pub(super) struct File {
     pub(super) gate: Gate,
     pub(super) export: Export,
     pub(super) blame: Blame,
+    pub(super) cost: Cost,
+    pub(super) prices: BTreeMap<String, OwnPrice>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cost {
+    pub(super) budget: Option<Budget>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,11 +44,32 @@ pub(super) struct Judge {
     pub(super) model: Option<String>,
     pub(super) api_key_env: Option<VariableName>,
     pub(super) seed: Option<i64>,
-    pub(super) max_in_flight: Option<NonZeroUsize>,
+    pub(super) max_in_flight: Option<MaxInFlight>,
+    pub(super) requests_per_minute: Option<NonZeroU32>,
+    pub(super) tokens_per_minute: Option<NonZeroU32>,
     pub(super) timeout: Option<Limit>,
+    pub(super) deadline: Option<Limit>,
     pub(super) retries: Option<u32>,
+    pub(super) decisions: Option<DecideBy>,
     #[serde(rename = "use")]
     pub(super) named: Option<String>,
+}
+
+/// How verdicts are obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DecideBy {
+    Text,
+    Probabilities,
+}
+
+impl DecideBy {
+    pub(super) fn decisions(self) -> Decisions {
+        match self {
+            Self::Text => Decisions::Text,
+            Self::Probabilities => Decisions::by_probability(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -17,6 +17,10 @@ pub(crate) enum Api {
     Gemini,
     /// Ollama's own chat.
     Ollama,
+    /// Cohere's chat, version 2.
+    Cohere,
+    /// Bedrock's converse.
+    Converse,
 }
 
 /// A provider, by its prefix in `model`.
@@ -52,7 +56,7 @@ const fn provider(
 }
 
 /// All of them; the first is meant where a model has no prefix.
-pub(crate) static PROVIDERS: [Provider; 13] = [
+pub(crate) static PROVIDERS: [Provider; 15] = [
     provider(
         "openai",
         Api::Chat,
@@ -138,6 +142,20 @@ pub(crate) static PROVIDERS: [Provider; 13] = [
         Some("mistral-embed"),
     ),
     provider("xai", Api::Chat, "https://api.x.ai/v1", "XAI_API_KEY", None),
+    provider(
+        "cohere",
+        Api::Cohere,
+        "https://api.cohere.com/v2",
+        "CO_API_KEY",
+        Some("embed-v4.0"),
+    ),
+    provider(
+        "bedrock",
+        Api::Converse,
+        "",
+        "AWS_BEARER_TOKEN_BEDROCK",
+        Some("amazon.titan-embed-text-v2:0"),
+    ),
 ];
 
 impl Provider {
@@ -190,6 +208,12 @@ impl Provider {
              for a server of your own set `base-url`, and write the model as the server calls it",
             backticked(names())
         )))
+    }
+
+    /// The variables in which people have its key, the usual one first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let other = (self.api == Api::Cohere).then_some("COHERE_API_KEY");
+        [self.key].into_iter().chain(other)
     }
 
     /// Whether its servers want a key, wherever they are.

@@ -47,11 +47,15 @@ fn without_file_and_variables_there_are_defaults() {
             config.judge.retries,
             config.concurrency
         ),
-        (16, 5, 64)
+        (MaxInFlight::Usual, 5, 64)
     );
     assert_eq!(
-        (config.judge.timeout, config.timeout),
-        (Duration::from_secs(60), Duration::from_secs(120))
+        (config.judge.timeout, config.judge.deadline, config.timeout),
+        (
+            Duration::from_secs(60),
+            Duration::from_secs(600),
+            Duration::from_secs(120)
+        )
     );
     assert!(config.judge.lacks_key() && !config.judge.is_local() && !config.ci);
     assert_eq!((config.mode, config.attempt), (Mode::Auto, 1));
@@ -241,6 +245,7 @@ fn wrong_values_name_their_place() {
         ("LLMTEST_TIMEOUT", "1 year"),
         ("LLMTEST_FAILED", "maybe"),
         ("LLMTEST_SHOW", "some"),
+        ("LLMTEST_DECISIONS", "probability"),
         ("LLMTEST_RUN_ID", "../up"),
         ("LLMTEST_BASE_URL", "localhost"),
         ("LLMTEST_API_KEY_ENV", "sk-secret"),
@@ -264,6 +269,16 @@ fn blame_is_causal_where_the_file_or_the_environment_says_so() {
     assert!(error.to_string().contains("`casual`"), "{error}");
     let none = Folder::new("no_blame", "[blame]\nmax = 0\n").load(&[]);
     assert!(none.is_err(), "at least one");
+}
+
+#[test]
+fn verdicts_come_from_probabilities_where_the_file_or_the_environment_says_so() {
+    let folder = Folder::new("decisions", "[judge]\ndecisions = \"probabilities\"\n");
+    let decisions = |vars: &[(&str, &str)]| folder.load(vars).unwrap().decisions;
+    assert_eq!(decisions(&[]), Decisions::by_probability());
+    assert_eq!(decisions(&[("LLMTEST_DECISIONS", "text")]), Decisions::Text);
+    let plain = Folder::new("no_decisions", "").load(&[]).unwrap();
+    assert_eq!(plain.decisions, Decisions::Text);
 }
 
 #[test]
@@ -348,5 +363,49 @@ fn sizes_are_bytes_or_have_a_unit() {
             error.contains("llmtest.toml:2: ") && error.contains(words),
             "{text}: {error}"
         );
+    }
+}
+
+#[test]
+fn calls_at_once_are_a_number_or_a_word_and_calls_a_minute_a_number() {
+    let text =
+        "[judge]\nmax-in-flight = \"adaptive\"\nrequests-per-minute = 60\ndeadline = \"2m\"\n";
+    let folder = Folder::new("in-flight", text);
+    let judge = folder.load(&[]).unwrap().judge;
+    assert_eq!(judge.max_in_flight, MaxInFlight::Adaptive);
+    assert_eq!(
+        (judge.requests_per_minute, judge.tokens_per_minute),
+        (Some(60), None)
+    );
+    assert_eq!(judge.deadline, Duration::from_secs(120));
+    let vars = [
+        ("LLMTEST_MAX_IN_FLIGHT", "3"),
+        ("LLMTEST_TOKENS_PER_MINUTE", "90000"),
+        ("LLMTEST_JUDGE_DEADLINE", "5s"),
+    ];
+    let judge = folder.load(&vars).unwrap().judge;
+    assert_eq!(MaxInFlight::parse("3"), Some(judge.max_in_flight));
+    assert_eq!(judge.tokens_per_minute, Some(90_000));
+    assert_eq!(judge.deadline, Duration::from_secs(5));
+    for (vars, words) in [
+        (("LLMTEST_MAX_IN_FLIGHT", "many"), "or to `adaptive`"),
+        (
+            ("LLMTEST_REQUESTS_PER_MINUTE", "0"),
+            "a whole number from 1",
+        ),
+    ] {
+        let error = folder.load(&[vars]).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    for (value, words) in [
+        ("\"some\"", "or `\"adaptive\"`"),
+        ("0", "a whole number from 1"),
+    ] {
+        let folder = Folder::new(
+            "in-flight-wrong",
+            &format!("[judge]\nmax-in-flight = {value}\n"),
+        );
+        let error = folder.load(&[]).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
     }
 }

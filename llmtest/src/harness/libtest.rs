@@ -11,6 +11,7 @@ use crate::runtime;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How a test ended, for libtest. A failure prints its block and nothing else: no panic, no backtrace.
@@ -46,6 +47,9 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     if alone && matches!(entry.dataset, Dataset::None) {
         adopt_orphans();
     }
+    if let Some(verdict) = estimated(run, entry, &asked) {
+        return verdict;
+    }
     let mut verdict = match run.leaves_out(entry.tags, |failed| failed.has_test(&entry.path())) {
         None => runtime::handle().block_on(run_one(run, entry, &dir)),
         Some(why) => {
@@ -72,6 +76,27 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         run.settle_recordings();
     }
     verdict
+}
+
+/// Says once what the tests of this crate that libtest was asked to run will take. A verdict where that is all that is
+/// wanted.
+fn estimated(run: &Run, entry: &TestEntry, asked: &Asked) -> Option<Verdict> {
+    static ONLY: OnceLock<bool> = OnceLock::new();
+    let only = *ONLY.get_or_init(|| {
+        let due = entry::all().iter().filter(|other| {
+            other.crate_name() == entry.crate_name() && asked.runs(&other.path(), other.ignored)
+        });
+        let due: Vec<_> = due.map(|entry| entry.path()).collect();
+        let (text, only) = run.estimate(&due);
+        if only || !run.under_nextest() {
+            Run::tell(&text.unwrap_or_default());
+        }
+        only
+    });
+    only.then(|| Verdict {
+        failed: false,
+        block: String::new(),
+    })
 }
 
 async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Verdict {

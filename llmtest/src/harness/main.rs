@@ -165,6 +165,7 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
     mimic.test_threads = Some(1);
     let mut trials = Vec::with_capacity(planned.len());
     let mut queue = VecDeque::new();
+    let mut chosen = Vec::new();
     let mut ignored = 0;
     for test in planned {
         let trial = idle(&test.name, test.entry);
@@ -184,11 +185,19 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
             trials.push(ignored_with(&test.name, reason));
             continue;
         }
+        chosen.push(test.name.clone());
         let (sender, receiver) = channel();
         queue.push_back((test.work, test.entry, sender));
         trials.push(waiting(&test.name, test.entry, receiver));
     }
     run.skipped(ignored);
+    let (text, only) = run.estimate(&chosen);
+    if only || !run.under_nextest() {
+        Run::tell(&text.unwrap_or_default());
+    }
+    if only {
+        return ExitCode::SUCCESS;
+    }
     if let [(Work::Case(case), ..)] = queue.make_contiguous()
         && case.entry.trials == 1
     {

@@ -18,8 +18,21 @@ pub(super) struct Dialect {
 pub(super) enum Format {
     #[default]
     Schema,
+    /// The arguments of a tool that the model has to call.
+    Tool,
     Object,
     Text,
+}
+
+impl Format {
+    /// The next simpler one that the API knows.
+    fn next(self, api: Api) -> Self {
+        match (self, api) {
+            (Self::Schema, Api::Messages | Api::Converse) => Self::Tool,
+            (Self::Schema, _) => Self::Object,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// How many alternatives of a token are asked for.
@@ -50,12 +63,13 @@ impl Dialect {
         );
         let openai = matches!(api, Api::Azure | Api::Responses) || name == "openai";
         let thinks = openai && is_reasoning(model);
-        let without_logprobs = thinks || api == Api::Messages || name == "groq";
+        let without_logprobs =
+            thinks || matches!(api, Api::Messages | Api::Cohere | Api::Converse) || name == "groq";
         Self {
-            format: if name == "deepseek" {
-                Format::Object
-            } else {
-                Format::Schema
+            format: match api {
+                _ if name == "deepseek" => Format::Object,
+                Api::Converse => Format::Tool,
+                _ => Format::Schema,
             },
             logprobs: if without_logprobs {
                 Logprobs::None
@@ -68,13 +82,15 @@ impl Dialect {
                 Limit::MaxTokens
             },
             no_temperature: thinks,
-            no_seed: matches!(api, Api::Messages | Api::Responses),
+            no_seed: matches!(api, Api::Messages | Api::Responses | Api::Converse),
         }
     }
 
     /// How many alternatives of a token to ask for.
     pub(super) fn alternatives(self, prompt: &Prompt) -> Option<u32> {
-        prompt.graded.as_ref()?;
+        if !prompt.wants_logprobs() {
+            return None;
+        }
         match self.logprobs {
             Logprobs::Twenty => Some(20),
             Logprobs::Five => Some(5),
@@ -83,11 +99,11 @@ impl Dialect {
     }
 
     /// The next simpler dialect, where a server's refusal is about something that this prompt makes use of.
-    pub(super) fn without_what(self, refusal: &str, prompt: &Prompt) -> Option<Self> {
+    pub(super) fn without_what(self, refusal: &str, prompt: &Prompt, api: Api) -> Option<Self> {
         let said = refusal.to_lowercase();
         let about = |words: &[&str]| words.iter().any(|word| said.contains(word));
         let mut next = self;
-        if prompt.graded.is_some()
+        if prompt.wants_logprobs()
             && self.logprobs != Logprobs::None
             && about(&["logprob", "log prob"])
         {
@@ -107,23 +123,30 @@ impl Dialect {
                 "structured output",
                 "responseschema",
                 "responsemimetype",
+                "output_config",
+                "output_format",
                 "tool_choice",
+                "toolchoice",
+                "toolconfig",
+                "tool use",
                 "tools",
             ])
         {
-            next.format = if self.format == Format::Schema {
-                Format::Object
-            } else {
-                Format::Text
-            };
+            next.format = self.format.next(api);
         } else if !self.no_temperature && about(&["temperature"]) {
             next.no_temperature = true;
         } else if !self.no_seed && about(&["seed"]) {
             next.no_seed = true;
         } else if self.limit != Limit::None
-            && about(&["max_tokens", "max_completion_tokens", "max_output_tokens"])
+            && about(&[
+                "max_tokens",
+                "max_completion_tokens",
+                "max_output_tokens",
+                "maxtokens",
+            ])
         {
-            next.limit = if self.limit == Limit::MaxTokens {
+            let has_two = matches!(api, Api::Chat | Api::Azure);
+            next.limit = if self.limit == Limit::MaxTokens && has_two {
                 Limit::MaxCompletionTokens
             } else {
                 Limit::None
@@ -167,6 +190,11 @@ impl Dialect {
             let known = self.format == known.format;
             match self.format {
                 Format::Schema => {}
+                Format::Tool if known => {}
+                Format::Tool => notes.push(refuses(
+                    known,
+                    "JSON schemas; the reply was taken from a forced tool",
+                )),
                 Format::Object => notes.push(refuses(
                     known,
                     "JSON schemas; the reply was read as plain JSON",
@@ -177,7 +205,7 @@ impl Dialect {
                 )),
             }
         }
-        if prompt.graded.is_some() {
+        if prompt.wants_logprobs() {
             match self.logprobs {
                 Logprobs::Twenty => {}
                 Logprobs::Five => {

@@ -1,23 +1,22 @@
 //! The configured embedder: recorded, retried and limited, like a judge.
 
-use super::retry::retrying;
+use super::limit::{Gate, Need};
+use super::retry::{Call, Manners, retrying};
 use crate::config::JudgeConfig;
+use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use llmtest_metrics::{AnyEmbedder, Embedder, JudgeError, JudgeErrorKind, Result};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
 
 /// Embeds what is not recorded, at the server that is made at the first such text.
 pub(super) struct Configured {
     config: JudgeConfig,
     redactor: Arc<Redactor>,
     recordings: Arc<Recordings>,
-    places: Semaphore,
-    /// Calls that have ended.
-    answered: Arc<AtomicU64>,
+    gate: Arc<Gate>,
+    till: Arc<Till>,
     provider: OnceLock<Result<AnyEmbedder, JudgeError>>,
 }
 
@@ -26,31 +25,34 @@ impl Configured {
         config: JudgeConfig,
         redactor: Arc<Redactor>,
         recordings: Arc<Recordings>,
-        answered: Arc<AtomicU64>,
+        gate: Arc<Gate>,
+        till: Arc<Till>,
     ) -> Self {
-        let places = config.max_in_flight.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             config,
             redactor,
             recordings,
-            places: Semaphore::new(places),
-            answered,
+            gate,
+            till,
             provider: OnceLock::new(),
         }
     }
 
     /// One request, tried again where that may help.
     async fn live(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-        let make = || provider(&self.config, &self.redactor);
+        let make = || provider(&self.config, &self.redactor, &self.till);
         let provider = self.provider.get_or_init(make);
         let provider = provider.as_ref().map_err(Clone::clone)?;
-        let call = || async {
-            let _place = self.places.acquire().await?;
-            let vectors = provider.embed(texts).await;
-            self.answered.fetch_add(1, Ordering::Relaxed);
-            vectors
+        let call = Call {
+            gate: &self.gate,
+            manners: Manners::of(&self.config),
+            need: Need {
+                characters: texts.iter().map(|text| text.chars().count()).sum(),
+                reply: 0,
+            },
         };
-        let mut vectors = retrying(self.config.retries, || texts.join("\n"), call).await?;
+        let seed = || texts.join("\n");
+        let mut vectors = retrying(&call, seed, |_| None, || provider.embed(texts)).await?;
         // As a recording holds them, so that both give equal scores.
         for number in vectors.iter_mut().flatten() {
             *number = Recordings::rounded(*number);
@@ -106,7 +108,11 @@ impl Embedder for Configured {
 
 /// The server behind `base-url`.
 #[cfg(feature = "http")]
-fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedder, JudgeError> {
+fn provider(
+    config: &JudgeConfig,
+    redactor: &Arc<Redactor>,
+    till: &Arc<Till>,
+) -> Result<AnyEmbedder, JudgeError> {
     if let Some(error) = super::no_address(config) {
         return Err(error);
     }
@@ -121,14 +127,16 @@ fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedde
         ));
     }
     if !config.lacks_key() {
-        return super::embeddings::Embeddings::new(config, redactor.clone()).map(AnyEmbedder::from);
+        return super::embeddings::Embeddings::new(config, redactor.clone(), till.clone())
+            .map(AnyEmbedder::from);
     }
     let variable = &config.api_key_env;
+    let also = super::also_keys(config);
     Err(JudgeError::new(
         JudgeErrorKind::Config,
         format!(
             "no embedder is configured: `{variable}` is not set, and this text is not recorded\n\
-             hint: set `{variable}` to a key of {}\n\
+             hint: set `{variable}` to a key of {}{also}\n\
              hint: or use a server on your machine: `LLMTEST_EMBEDDER_BASE_URL=http://127.0.0.1:8090/v1 cargo test`\n\
              hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
             config.shown_url()
@@ -137,7 +145,11 @@ fn provider(config: &JudgeConfig, redactor: &Arc<Redactor>) -> Result<AnyEmbedde
 }
 
 #[cfg(not(feature = "http"))]
-fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyEmbedder, JudgeError> {
+fn provider(
+    _config: &JudgeConfig,
+    _redactor: &Arc<Redactor>,
+    _till: &Arc<Till>,
+) -> Result<AnyEmbedder, JudgeError> {
     Err(JudgeError::new(
         JudgeErrorKind::Config,
         "embedders over HTTP are switched off in this build\n\

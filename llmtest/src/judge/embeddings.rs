@@ -1,13 +1,15 @@
 //! Embeddings of any provider that has them.
 
 use super::http::{Answer, client, post, spawned};
-use super::reading::{self, Wire};
+use super::reading::{self, Reading, Wire};
 use super::request::{self, Request};
 use super::trouble::Trouble;
 
 use crate::config::JudgeConfig;
+use crate::cost::{Till, about_tokens};
+use crate::observe;
 use crate::redact::Redactor;
-use llmtest_metrics::{Embedder, JudgeError, Result};
+use llmtest_metrics::{Embedder, JudgeError, JudgeErrorKind, Result, Usage};
 use reqwest::Client;
 use std::sync::Arc;
 
@@ -18,18 +20,27 @@ pub(super) struct Embeddings {
 
 struct Server {
     client: Client,
+    till: Arc<Till>,
     trouble: Trouble,
 }
 
 impl Embeddings {
-    pub(super) fn new(config: &JudgeConfig, redactor: Arc<Redactor>) -> Result<Self, JudgeError> {
+    pub(super) fn new(
+        config: &JudgeConfig,
+        redactor: Arc<Redactor>,
+        till: Arc<Till>,
+    ) -> Result<Self, JudgeError> {
         let client = client(config)?;
         let trouble = Trouble {
             config: config.clone(),
             redactor,
         };
         Ok(Self {
-            server: Arc::new(Server { client, trouble }),
+            server: Arc::new(Server {
+                client,
+                till,
+                trouble,
+            }),
         })
     }
 }
@@ -41,7 +52,15 @@ impl Embedder for Embeddings {
 
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let (server, texts) = (self.server.clone(), texts.to_vec());
-        spawned(async move { server.ask(&texts).await }).await
+        // Whose call it is: the till asks.
+        let case = observe::current_case();
+        spawned(async move {
+            match case {
+                Some(case) => observe::scope(case, server.ask(&texts)).await,
+                None => server.ask(&texts).await,
+            }
+        })
+        .await
     }
 }
 
@@ -51,19 +70,47 @@ impl Server {
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(request::most_texts(&trouble.config)) {
             let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
-            let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
-            if !(200..300).contains(&status) {
-                return Err(trouble.status(status, &reading::error_text(&text), wait));
+            let (model, size) = (&trouble.config.model, texts.iter().map(String::len).sum());
+            let hold = self.till.hold(model, about_tokens(size), 0).await?;
+            let answered = post(&self.client, trouble, &url, &body).await;
+            let text = match answered {
+                Ok(answer) if (200..300).contains(&answer.status) => answer.text,
+                Err(error) if error.kind == JudgeErrorKind::Timeout => return Err(error),
+                failed => {
+                    if let Some(hold) = hold {
+                        hold.release().await;
+                    }
+                    let Answer {
+                        status,
+                        text,
+                        wait,
+                        kind,
+                    } = failed?;
+                    let (status, said) =
+                        reading::typed(status, reading::error_text(&text), kind.as_deref());
+                    return Err(trouble.status(status, &said, wait));
+                }
+            };
+            let (read, usage) = read(&text, texts.len());
+            self.till.embedded(model, usage);
+            if let Some(hold) = hold {
+                hold.settle(usage, None).await;
             }
-            vectors.extend(read(&text, texts.len()).map_err(|why| trouble.unreadable(&why))?);
+            vectors.extend(read.map_err(|why| trouble.unreadable(&why))?);
         }
         Ok(vectors)
     }
 }
 
-/// The vectors of so many texts, in their order.
-fn read(text: &str, texts: usize) -> Result<Vec<Vec<f32>>, String> {
+/// The vectors of so many texts, in their order, and the tokens that they took.
+fn read(text: &str, texts: usize) -> (Result<Vec<Vec<f32>>, String>, Option<Usage>) {
     let reading = reading::read(Wire::Embeddings, text);
+    let usage = reading.usage.filter(|count| count.input.is_some());
+    let usage = usage.map(reading::Count::usage);
+    (vectors(reading, texts), usage)
+}
+
+fn vectors(reading: Reading, texts: usize) -> Result<Vec<Vec<f32>>, String> {
     if let Some(error) = reading.error {
         return Err(error.text());
     }
@@ -247,10 +294,10 @@ mod tests {
             (json!([item(0), item(2)]), "a vector 2 among 2"),
             (json!([{"embedding": "AAAA"}]), "a vector without numbers"),
         ] {
-            let error = read(&json!({ "data": data }).to_string(), 2).unwrap_err();
+            let error = read(&json!({ "data": data }).to_string(), 2).0.unwrap_err();
             assert!(error.contains(why), "{error}");
         }
         let unnumbered = json!({"data": [{"embedding": [1.0]}, {"embedding": [2.0]}]});
-        assert_eq!(read(&unnumbered.to_string(), 2).unwrap(), [[1.0], [2.0]]);
+        assert_eq!(read(&unnumbered.to_string(), 2).0.unwrap(), [[1.0], [2.0]]);
     }
 }

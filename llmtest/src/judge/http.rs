@@ -1,6 +1,7 @@
 //! One request to a server over HTTP.
 
 use super::http_date;
+use super::limit::quota;
 use super::trouble::Trouble;
 use crate::config::{Api, JudgeConfig};
 use crate::runtime;
@@ -50,7 +51,7 @@ pub(super) fn client(config: &JudgeConfig) -> Result<Client, JudgeError> {
                 HeaderName::from_static("x-goog-api-key"),
                 key.expose().to_string(),
             ),
-            Api::Chat | Api::Responses | Api::Ollama => {
+            Api::Chat | Api::Responses | Api::Ollama | Api::Cohere | Api::Converse => {
                 (AUTHORIZATION, format!("Bearer {}", key.expose()))
             }
         };
@@ -100,6 +101,8 @@ pub(super) struct Answer {
     pub(super) text: String,
     /// How long it asks to wait.
     pub(super) wait: Option<Duration>,
+    /// Amazon's name of an error.
+    pub(super) kind: Option<String>,
 }
 
 /// Posts JSON.
@@ -109,11 +112,22 @@ pub(super) async fn post(
     url: &str,
     body: &Value,
 ) -> Result<Answer, JudgeError> {
-    let sent = client.post(url).json(body).send().await;
+    let request = client.post(url).json(body).build();
+    #[cfg_attr(
+        not(feature = "bedrock"),
+        expect(unused_mut, reason = "signed only there")
+    )]
+    let mut request = request.map_err(|error| trouble.transport(error))?;
+    #[cfg(feature = "bedrock")]
+    super::sigv4::sign(&mut request, &trouble.config, SystemTime::now())?;
+    let sent = client.execute(request).await;
     let response = sent.map_err(|error| trouble.transport(error))?;
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    let wait = retry_after(header, SystemTime::now());
+    let now = SystemTime::now();
+    let wait = retry_after(header, now);
+    quota::hear(&trouble.config, header, now);
+    let kind = header("x-amzn-errortype").map(str::to_string);
     let bytes = response
         .bytes()
         .await
@@ -122,6 +136,7 @@ pub(super) async fn post(
         status,
         text: String::from_utf8_lossy(&bytes).into_owned(),
         wait,
+        kind,
     })
 }
 

@@ -22,7 +22,22 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     let [hour, minute, second] = clock[..] else {
         return None;
     };
-    // Days since 1970, counting years from March so that the leap day comes last.
+    Some(days_of(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// Days since 1970 of `1994-11-06`.
+pub(super) fn days(date: &str) -> Option<i64> {
+    let mut parts = date.splitn(3, '-');
+    let mut number = |from: i64, to: i64| {
+        let number = parts.next()?.parse().ok();
+        number.filter(|number| (from..=to).contains(number))
+    };
+    let (year, month, day) = (number(1970, 9999)?, number(1, 12)?, number(1, 31)?);
+    Some(days_of(year, month, day))
+}
+
+/// Days since 1970, counting years from March so that the leap day comes last.
+fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -31,7 +46,7 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_era =
         year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * month + 2) / 5 + day - 1;
-    Some((era * 146_097 + day_of_era - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
+    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]

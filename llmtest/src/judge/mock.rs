@@ -41,6 +41,15 @@ impl Answer {
         )
     }
 
+    /// The same with this body.
+    #[cfg(feature = "bedrock")]
+    pub(super) fn with_body(self, body: &Value) -> Self {
+        match self {
+            Self::Status(status, headers, _) => Self::Status(status, headers, body.to_string()),
+            other => other,
+        }
+    }
+
     pub(super) fn error(status: u16, message: &str) -> Self {
         Self::Status(
             status,

@@ -1,7 +1,8 @@
 //! Judges: which one an expectation asks, and what stands between them; and the embedder.
 //!
-//! `Recorded(Retry(Limit(provider)))`: each is a judge that wraps a judge.
+//! `Recorded(Limited(Budgeted(provider)))`: each is a judge that wraps a judge.
 
+mod budgeted;
 #[cfg(feature = "http")]
 mod dialect;
 mod embedder;
@@ -20,6 +21,8 @@ mod remote;
 #[cfg(feature = "http")]
 mod request;
 mod retry;
+#[cfg(feature = "bedrock")]
+mod sigv4;
 #[cfg(feature = "http")]
 mod trouble;
 
@@ -27,19 +30,22 @@ mod trouble;
 pub use reading::read_exchange;
 
 use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
+use crate::cost::Till;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
+use budgeted::Budgeted;
 use embedder::Configured;
 #[cfg(feature = "otlp")]
 pub(crate) use http::{retry_after, tls};
-use limit::Limit;
+use limit::{Gate, Gates};
 use llmtest_metrics::{
     AnyEmbedder, AnyJudge, Judge, JudgeChoice, JudgeError, JudgeErrorKind, Prompt, Reply, Result,
 };
 use recorded::Recorded;
-use retry::Retry;
+use retry::{Limited, Manners};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -103,24 +109,40 @@ pub(crate) struct Judges {
     recordings: Arc<Recordings>,
     redactor: Arc<Redactor>,
     answered: Arc<AtomicU64>,
+    gates: Gates,
+    till: Arc<Till>,
     standard: OnceLock<AnyJudge>,
     embedder: OnceLock<AnyEmbedder>,
     named: Mutex<BTreeMap<String, AnyJudge>>,
 }
 
 impl Judges {
-    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>) -> Self {
+    pub(crate) fn new(config: &Config, recordings: Arc<Recordings>, till: Arc<Till>) -> Self {
+        let answered = Arc::<AtomicU64>::default();
         Self {
             config: config.judge.clone(),
             embedder_config: config.embedder.clone(),
             providers: config.providers.clone(),
             recordings,
             redactor: config.redactor.clone(),
-            answered: Arc::default(),
+            gates: Gates::new(answered.clone()),
+            answered,
+            till,
             standard: OnceLock::new(),
             embedder: OnceLock::new(),
             named: Mutex::default(),
         }
+    }
+
+    /// Shares the limits of calls with all processes that name this folder.
+    pub(crate) fn sharing(self, folder: PathBuf) -> Self {
+        let gates = self.gates.sharing(folder);
+        Self { gates, ..self }
+    }
+
+    /// What is worth knowing at the end of a run: the servers that refused calls.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.gates.told()
     }
 
     /// The configured judge. Neither key nor server is needed before the first request that is not recorded.
@@ -135,31 +157,41 @@ impl Judges {
     /// The judge of this configuration, made at its first request that is not recorded.
     fn lazy(&self, config: JudgeConfig) -> AnyJudge {
         let redactor = self.redactor.clone();
+        let gate = self.gates.of_server(&config);
         let provider = Lazy {
             model: config.model.clone(),
             make: Box::new(move || provider(&config, &redactor)),
             made: OnceLock::new(),
         };
-        self.wrapped(provider.into())
+        self.wrapped(provider.into(), gate)
     }
 
     /// The configured embedder. Neither key nor server is needed before the first text that is not recorded.
     pub(crate) fn embedder(&self) -> AnyEmbedder {
         let make = || {
             let (config, redactor) = (self.embedder_config.clone(), self.redactor.clone());
-            let (recordings, answered) = (self.recordings.clone(), self.answered.clone());
-            Configured::new(config, redactor, recordings, answered).into()
+            let (gate, till) = (self.gates.of_server(&config), self.till.clone());
+            Configured::new(config, redactor, self.recordings.clone(), gate, till).into()
         };
         self.embedder.get_or_init(make).clone()
     }
 
-    /// The judge of an expectation. One that the test brings along is used as it is, without recording.
+    /// The judge of an expectation. One that the test brings along is neither recorded nor asked again.
     pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
         match choice {
-            JudgeChoice::This(judge) => Ok(judge.clone()),
+            JudgeChoice::This(judge) => {
+                let gate = self.gates.of_brought(judge.model(), &self.config);
+                let manners = Manners::of(&self.config).once();
+                Ok(Limited::new(self.paid(judge), gate, manners).into())
+            }
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }
+    }
+
+    /// A judge that the test brings along: it is not recorded, but it is paid for.
+    pub(crate) fn paid(&self, judge: &AnyJudge) -> AnyJudge {
+        Budgeted::new(judge.clone(), self.till.clone()).into()
     }
 
     /// How many calls have ended so far, well or not: a sign of life.
@@ -175,7 +207,10 @@ impl Judges {
         let all = || inventory::iter::<NamedJudge>.into_iter();
         let judge = match self.of_provider(name) {
             Some(config) if all().all(|judge| judge.name != name) => self.lazy(config),
-            _ => self.wrapped(registered(name, all())?),
+            _ => {
+                let gate = self.gates.of_registered(name, &self.config);
+                self.wrapped(registered(name, all())?, gate)
+            }
         };
         named.insert(name.to_string(), judge.clone());
         Ok(judge)
@@ -191,10 +226,10 @@ impl Judges {
         Some(config.of_model(model))
     }
 
-    fn wrapped(&self, provider: AnyJudge) -> AnyJudge {
-        let limited = Limit::new(provider, self.config.max_in_flight, self.answered.clone());
-        let retried = Retry::new(limited.into(), self.config.retries);
-        Recorded::new(retried.into(), self.recordings.clone()).into()
+    fn wrapped(&self, provider: AnyJudge, gate: Arc<Gate>) -> AnyJudge {
+        let paid = Budgeted::new(provider, self.till.clone());
+        let limited = Limited::new(paid.into(), gate, Manners::of(&self.config));
+        Recorded::new(limited.into(), self.recordings.clone()).into()
     }
 }
 
@@ -291,32 +326,67 @@ fn provider(_config: &JudgeConfig, _redactor: &Arc<Redactor>) -> Result<AnyJudge
 #[cfg(feature = "http")]
 fn no_address(config: &JudgeConfig) -> Option<JudgeError> {
     let (table, prefix) = (config.role.name(), config.role.prefix());
+    let bedrock = config.provider.api == crate::config::Api::Converse;
+    #[cfg(not(feature = "bedrock"))]
+    if bedrock {
+        return Some(JudgeError::new(
+            JudgeErrorKind::Config,
+            "`bedrock` is switched off in this build, and this request is not recorded\n\
+             hint: enable the feature of that name: `cargo add llmtest --dev --features bedrock`",
+        ));
+    }
+    let (variable, example) = if bedrock {
+        (
+            "AWS_REGION",
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+        )
+    } else {
+        ("AZURE_OPENAI_ENDPOINT", "https://NAME.openai.azure.com")
+    };
     config.base_url.is_empty().then(|| {
         JudgeError::new(
             JudgeErrorKind::Config,
             format!(
                 "it is not known where your `{}` is, and this request is not recorded\n\
-                 hint: set AZURE_OPENAI_ENDPOINT or {prefix}_BASE_URL, or `base-url` under `[{table}]`, such as `https://NAME.openai.azure.com`",
+                 hint: set {variable} or {prefix}_BASE_URL, or `base-url` under `[{table}]`, such as `{example}`",
                 config.provider.name
             ),
         )
     })
 }
 
+/// Another way to give a key.
+#[cfg(feature = "http")]
+fn also_keys(config: &JudgeConfig) -> &'static str {
+    if config.provider.api == crate::config::Api::Converse {
+        "\nhint: or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; \
+         `aws configure export-credentials --format env` prints those of any profile"
+    } else {
+        ""
+    }
+}
+
 /// The three ways to a judge.
 #[cfg(feature = "http")]
 fn no_judge(config: &JudgeConfig) -> JudgeError {
     let variable = &config.api_key_env;
+    let also = also_keys(config);
     JudgeError::new(
         JudgeErrorKind::Config,
         format!(
             "no judge is configured: `{variable}` is not set, and this request is not recorded\n\
-             hint: set `{variable}` to a key of {}\n\
+             hint: set `{variable}` to a key of {}{also}\n\
              hint: or use a server on your machine: `LLMTEST_BASE_URL=http://127.0.0.1:8089/v1 cargo test`\n\
              hint: or replay recordings that someone has committed: `LLMTEST_MODE=replay cargo test`",
             config.shown_url()
         ),
     )
+}
+
+/// A judge that pays here, for the tests of what it pays.
+#[cfg(test)]
+pub(crate) fn priced_for_tests(judge: AnyJudge, till: Arc<Till>) -> AnyJudge {
+    Budgeted::new(judge, till).into()
 }
 
 #[cfg(test)]

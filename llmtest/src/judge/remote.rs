@@ -7,7 +7,7 @@ use super::request::{self, Request};
 use super::trouble::{Trouble, is_too_long};
 use crate::config::JudgeConfig;
 use crate::redact::Redactor;
-use llmtest_metrics::{Judge, JudgeError, Prompt, Reply, Result, hash};
+use llmtest_metrics::{Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
 use reqwest::Client;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +87,9 @@ impl Server {
             let Some(refusal) = failure.refusal else {
                 return Err(failure.error);
             };
-            let Some(simpler) = dialect.without_what(&refusal, prompt) else {
+            let Some(simpler) =
+                dialect.without_what(&refusal, prompt, self.trouble.config.provider.api)
+            else {
                 return Err(failure.error);
             };
             self.learn(prompt, dialect, simpler, &refusal);
@@ -97,19 +99,38 @@ impl Server {
 
     async fn send(&self, prompt: &Prompt, dialect: Dialect) -> Result<Reply, Failure> {
         let trouble = &self.trouble;
+        if let Some(why) = request::images::unfit(&trouble.config, prompt) {
+            return Err(JudgeError::new(JudgeErrorKind::Config, why).into());
+        }
         let Request {
             url,
             body,
             wire,
             tool,
         } = request::of_prompt(&trouble.config, prompt, dialect);
-        let Answer { status, text, wait } = post(&self.client, trouble, &url, &body).await?;
+        let Answer {
+            status,
+            text,
+            wait,
+            kind,
+        } = post(&self.client, trouble, &url, &body).await?;
         if !(200..300).contains(&status) {
             if let Some(said) = reading::filtered(&text) {
                 return Err(trouble.refused(prompt, &said).into());
             }
             let said = reading::error_text(&text);
-            let error = trouble.status(status, &said, wait);
+            let (status, said) = reading::typed(status, said, kind.as_deref());
+            let images = request::images::of(prompt).count();
+            let lower = said.to_lowercase();
+            let about_images = ["image", "vision", "multimodal"]
+                .iter()
+                .any(|word| lower.contains(word));
+            let shown = if images > 0 && about_images {
+                format!("{said} (its prompt shows images ({images}), which not every model takes)")
+            } else {
+                said.clone()
+            };
+            let error = trouble.status(status, &shown, wait);
             let about_us = matches!(status, 400 | 422) && !is_too_long(&said);
             return Err(Failure {
                 error,
@@ -137,10 +158,14 @@ impl Server {
     }
 
     fn noted(&self, mut reply: Reply, prompt: &Prompt, dialect: Dialect) -> Reply {
+        // The others' numbers may be of any currency.
+        reply.cost = reply
+            .cost
+            .filter(|_| self.trouble.config.provider.name == "openrouter");
         reply.notes = dialect.notes(Dialect::known(&self.trouble.config), prompt);
         let missing = reply.logprobs.as_ref().is_none_or(Vec::is_empty);
         let said = reply.notes.iter().any(|note| note.contains("log-prob"));
-        if prompt.graded.is_some() && missing && !said {
+        if prompt.wants_logprobs() && missing && !said {
             let note = "the server gives no log-probabilities".to_string();
             reply.notes.push(note);
         }

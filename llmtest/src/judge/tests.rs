@@ -24,7 +24,7 @@ impl Bench {
         let config = config::load(&dir, &vars, dir.clone()).unwrap();
         let recordings = Arc::new(Recordings::new(&config));
         Self {
-            judges: Judges::new(&config, recordings.clone()),
+            judges: Judges::new(&config, recordings.clone(), Arc::new(config.till(&dir))),
             recordings,
             dir,
         }
@@ -162,14 +162,13 @@ impl Judge for Crowd {
 fn calls_in_flight_are_bounded_and_equal_requests_made_once() {
     let bench = Bench::new("crowd", &[("LLMTEST_MAX_IN_FLIGHT", "3")]);
     let (most, calls) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-    let judge = bench.judges.wrapped(
-        Crowd {
-            inside: AtomicU64::new(0),
-            most: most.clone(),
-            calls: calls.clone(),
-        }
-        .into(),
-    );
+    let gate = (bench.judges.gates).of_registered("crowd", &bench.judges.config);
+    let crowd = Crowd {
+        inside: AtomicU64::new(0),
+        most: most.clone(),
+        calls: calls.clone(),
+    };
+    let judge = bench.judges.wrapped(crowd.into(), gate);
     block_on(async {
         let tasks: Vec<_> = (0..40)
             .map(|n| {
@@ -190,4 +189,59 @@ fn calls_in_flight_are_bounded_and_equal_requests_made_once() {
     assert_eq!(calls.load(Ordering::SeqCst), 20);
     bench.recordings.finish().unwrap();
     assert_eq!(bench.recorded("judge/a.jsonl").lines().count(), 20);
+}
+
+#[test]
+fn a_server_and_model_has_one_gate_however_it_is_named() {
+    let bench = Bench::new("gates", &[("LLMTEST_MODEL", "groq:m")]);
+    let judges = &bench.judges;
+    let standard = judges.gates.of_server(&judges.config);
+    let named = judges.of_provider("groq:m").unwrap();
+    assert!(Arc::ptr_eq(&standard, &judges.gates.of_server(&named)));
+    for other in ["groq:n", "xai:m"] {
+        let other = judges.of_provider(other).unwrap();
+        assert!(!Arc::ptr_eq(&standard, &judges.gates.of_server(&other)));
+    }
+    let registered = judges.gates.of_registered("m", &judges.config);
+    assert!(!Arc::ptr_eq(&standard, &registered));
+}
+
+/// Ends no call before its time.
+struct Endless;
+
+impl Judge for Endless {
+    fn model(&self) -> &'static str {
+        "endless"
+    }
+
+    async fn complete(&self, _prompt: &Prompt) -> Result<Reply> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_judge_that_never_answers_and_the_calls_behind_it_end_at_the_deadline() {
+    let vars = [
+        ("LLMTEST_JUDGE_DEADLINE", "300ms"),
+        ("LLMTEST_MAX_IN_FLIGHT", "1"),
+    ];
+    let bench = Bench::new("endless", &vars);
+    let judge = bench.judges.choose(&Endless.into()).unwrap();
+    let errors = block_on(async {
+        let ask = || {
+            let judge = judge.clone();
+            crate::runtime::handle()
+                .spawn(async move { judge.complete(&Prompt::new("a/b", "x")).await })
+        };
+        let (first, second) = (ask(), ask());
+        [first.await.unwrap(), second.await.unwrap()].map(|ended| ended.unwrap_err().to_string())
+    });
+    for error in errors {
+        assert!(
+            error.starts_with("the judge `endless` ")
+                && error.contains("within 300ms")
+                && error.contains("LLMTEST_JUDGE_DEADLINE"),
+            "{error}"
+        );
+    }
 }

@@ -82,6 +82,11 @@ impl Trouble {
             400 | 413 | 422 if is_too_long(&said) => {
                 "the text does not fit into the model's context: take shorter texts, or use a model or a server with a longer context".to_string()
             }
+            401 | 403 if said.contains("access to the model") => "the account may not use this model: ask for access to it in the provider's console, and in this region".to_string(),
+            401 | 403 if self.config.api_key.is_none() && self.config.aws.keys.is_some() && self.config.provider.api == Api::Converse => {
+                let clock = if said.contains("Signature") { ", and this machine's clock" } else { "" };
+                format!("the keys in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, or those of the profile, signed the request: look at them{clock}")
+            }
             401 | 403 if self.config.api_key.is_some() => format!("the key was taken from `{variable}`: put a valid one there"),
             401 | 403 => format!("no key was sent, for `{variable}` is not set: set it, or name another variable with `api-key-env` under `[{table}]`"),
             404 if self.config.provider.api != Api::Chat => format!(
@@ -181,6 +186,8 @@ pub(super) fn is_too_long(said: &str) -> bool {
         "context size",
         "context window",
         "prompt is too long",
+        "input tokens exceeded",
+        "too many tokens:",
     ]
     .iter()
     .any(|words| said.contains(words))

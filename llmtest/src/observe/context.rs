@@ -202,6 +202,8 @@ pub(crate) struct CaseContext {
     substitutes_any: AtomicBool,
     replay: Mutex<ReplayState>,
     panic: Mutex<Option<String>>,
+    /// The account that pays for what is asked here.
+    account: OnceLock<usize>,
 }
 
 #[derive(Default)]
@@ -312,6 +314,7 @@ impl CaseContext {
             substitutes_any: AtomicBool::new(false),
             replay: Mutex::default(),
             panic: Mutex::default(),
+            account: OnceLock::new(),
         });
         let _ = FIRST_CASE.set(Arc::downgrade(&case));
         CASES.fetch_add(1, Ordering::Release);
@@ -372,6 +375,17 @@ impl CaseContext {
     /// What a panic hook saw.
     pub(crate) fn take_panic(&self) -> Option<String> {
         lock(&self.panic).take()
+    }
+
+    /// Says which account pays for what is asked here.
+    pub(crate) fn charge(&self, account: Option<usize>) {
+        if let Some(account) = account {
+            let _ = self.account.set(account);
+        }
+    }
+
+    pub(crate) fn account(&self) -> Option<usize> {
+        self.account.get().copied()
     }
 
     pub(crate) fn trial(&self) -> u32 {

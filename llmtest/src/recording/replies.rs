@@ -84,7 +84,7 @@ impl Recordings {
             let entry: Entry = serde_json::from_str(&line.text).map_err(|error| {
                 missing(self.store.broken(file, line.number, &line.text, &error))
             })?;
-            let mut reply = compact(entry.reply, prompt.graded.as_deref(), &self.redactor);
+            let mut reply = compact(entry.reply, prompt, &self.redactor);
             reply.replayed = true;
             return Ok(Found::Reply(reply));
         }
@@ -113,7 +113,7 @@ impl Recordings {
 
     /// The reply as a recording holds it. Live replies go through this too, so that both give equal scores.
     pub(crate) fn compact(&self, reply: Reply, prompt: &Prompt) -> Reply {
-        compact(reply, prompt.graded.as_deref(), &self.redactor)
+        compact(reply, prompt, &self.redactor)
     }
 
     fn missing_reply(&self, request: &Request<'_>) -> String {
@@ -194,7 +194,7 @@ fn rendered(request: &Value) -> String {
             let text = |name: &str| message[name].as_str().unwrap_or_default().trim_end();
             format!("[{}]\n{}\n", text("role"), text("content"))
         });
-    let settings = ["graded", "max_tokens", "schema"]
+    let settings = ["alternatives", "graded", "max_tokens", "schema"]
         .into_iter()
         .filter(|name| !request[*name].is_null());
     let settings = settings.map(|name| format!("{name}: {:#}\n", request[name]));
@@ -206,9 +206,15 @@ const LEAST: f64 = -9.3;
 
 /// Keeps what scores are computed from: the text, and the alternatives at the graded value, rounded so that they are
 /// read back as they were written.
-fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
-    let mut reply = reply.keep_alternatives_at(graded);
+fn compact(reply: Reply, prompt: &Prompt, redactor: &Redactor) -> Reply {
+    let mut reply = reply.keep_alternatives_for(prompt);
+    let graded = prompt.graded.as_deref();
     reply.text = redactor.scrub(&reply.text).into_owned();
+    if let Some(model) = &mut reply.model {
+        *model = redactor.scrub(model).into_owned();
+    }
+    // A billionth of a dollar, and few enough digits to be read back as they were written.
+    reply.cost = reply.cost.map(|cost| (cost * 1e9).round() / 1e9);
     for note in &mut reply.notes {
         *note = redactor.scrub(note).into_owned();
     }
@@ -222,6 +228,7 @@ fn compact(reply: Reply, graded: Option<&str>, redactor: &Redactor) -> Reply {
         first.token.drain(..at);
     }
     if let [.., _, last] = tokens.as_mut_slice()
+        && graded.is_some()
         && last.top.is_empty()
         && !last.token.starts_with(|c: char| c.is_ascii_digit())
     {
@@ -255,7 +262,9 @@ fn rounded(logprob: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use llmtest_metrics::Alternatives;
     use llmtest_metrics::logprobs::weighted;
+    use llmtest_metrics::probability::{Labels, read};
 
     fn token(text: &str, top: &[(&str, f64)]) -> TokenLogprob {
         let top = top
@@ -286,9 +295,11 @@ mod tests {
             )
         };
         let whole = mean(&tokens).unwrap();
+        let mut prompt = Prompt::new("m/step", "text");
+        prompt.graded = Some("score".to_string());
         let reply = compact(
             Reply::new("t").logprobs(tokens),
-            Some("score"),
+            &prompt,
             &Redactor::default(),
         );
         let kept = reply.logprobs.clone().unwrap();
@@ -302,8 +313,32 @@ mod tests {
         let score = mean(&kept).unwrap();
         assert!((score - whole).abs() < 1e-5);
         let read: Reply = serde_json::from_str(&serde_json::to_string(&reply).unwrap()).unwrap();
-        let again = compact(read, Some("score"), &Redactor::default());
+        let again = compact(read, &prompt, &Redactor::default());
         assert_eq!(again, reply);
         assert_eq!(mean(&again.logprobs.unwrap()), Some(score));
+    }
+
+    #[test]
+    fn a_decision_is_read_from_its_recording_as_it_was_live() {
+        let mut prompt = Prompt::new("m/step_by_probability", "text");
+        prompt.alternatives = Some(Alternatives::First);
+        let tokens = vec![
+            token("\n", &[("\n", 0.6), ("yes", 0.3), ("no", 0.1)]),
+            token("no", &[("no", 0.8), ("yes", 0.2)]),
+        ];
+        let live = compact(
+            Reply::new("no").logprobs(tokens),
+            &prompt,
+            &Redactor::default(),
+        );
+        let line = serde_json::to_string(&live).unwrap();
+        let again = compact(
+            serde_json::from_str(&line).unwrap(),
+            &prompt,
+            &Redactor::default(),
+        );
+        let of = |reply: &Reply| read(reply, &Labels::yes_no()).unwrap();
+        assert_eq!(of(&again), of(&live));
+        assert!((of(&live).of("yes") - 0.42).abs() < 1e-5);
     }
 }

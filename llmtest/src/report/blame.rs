@@ -76,6 +76,10 @@ pub(super) fn blame_table(blame: &Blame, style: Style) -> String {
         }
         out.push('\n');
     }
+    if causal {
+        let legend = "causal share: which part of the failures goes away with the stage's reference, after those before it; alone: with only this one";
+        let _ = writeln!(out, "{}", style.dim(legend));
+    }
     reruns(&mut out, blame);
     out
 }

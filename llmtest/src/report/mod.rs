@@ -9,9 +9,10 @@ mod text;
 mod tree;
 
 pub use record::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TrialRecord,
+    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
+    TrialRecord,
 };
 pub(crate) use shards::{FailedLast, Shards, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};
-pub(crate) use text::{clean, is_unsafe};
+pub(crate) use text::{clean, clean_name, is_unsafe};

@@ -1,7 +1,8 @@
 //! The record of a run: plain data, versioned, one document.
 
 use crate::Blame;
-use llmtest_metrics::{Bar, Over, Quantity, Span, Usage};
+use crate::cost::{RunCost, Spending};
+use llmtest_metrics::{Bar, Exchange, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -47,6 +48,9 @@ pub struct RunReport {
     /// Datasets that are one test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRecord>,
+    /// What its calls took and cost; none in the reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<RunCost>,
     /// Which stage cost the end score; none when no case with observed calls failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<Blame>,
@@ -154,6 +158,9 @@ pub struct TrialRecord {
     /// Observed calls that may replay: how many did, and how many there were.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stages: (u32, u32),
+    /// What the observed calls took, as far as they say so: not the judge's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub application: Spending,
     /// When it began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
     #[serde(default)]
     pub started: u64,
@@ -223,17 +230,91 @@ pub struct MeasurementRecord {
     /// Calls that came out of a recording.
     #[serde(default, skip_serializing_if = "is_default")]
     pub replayed_calls: u32,
+    /// What live calls of the judge cost, in US dollars; none where no judge was asked, or where that is not known of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// What calls that came out of a recording would have cost; none where there were none, or where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_cost: Option<f64>,
+    /// The answered calls of each judge, by its model.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spending: BTreeMap<String, Spending>,
+    /// Whether it is Errored for a budget that was reached, or that no price could be held against.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over_budget: bool,
     /// Tokens of the judge.
     #[serde(default, skip_serializing_if = "is_default")]
     pub usage: Usage,
     /// The version of every prompt used, by purpose.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prompts: BTreeMap<String, String>,
-    /// Prompts with replies; only with `LLMTEST_SHOW=all`.
+    /// What the judges were asked and what they answered, in order. Recorded always; shown with `LLMTEST_SHOW=all`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exchanges: Vec<(String, String)>,
+    pub transcript: Vec<TranscriptEntry>,
     /// Seconds.
     pub duration: f64,
+}
+
+/// One call of a judge, as it is kept in the record of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TranscriptEntry {
+    /// The judge's model.
+    pub judge: String,
+    /// Metric and step, such as `g_eval/score`.
+    pub purpose: String,
+    /// What it was asked, without the first message that all prompts share; cut where it is longer than `max-value` of
+    /// `[observe]`.
+    pub prompt: String,
+    /// What it answered, cut in the same way.
+    pub reply: String,
+    /// Whether the reply came out of a recording.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub replayed: bool,
+    /// Tokens, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What the provider calls the model that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
+}
+
+impl TranscriptEntry {
+    /// The entry of a call; texts are cut to so many bytes, which each then says of itself.
+    pub(crate) fn new(exchange: Exchange, most: usize) -> Self {
+        let Exchange {
+            judge,
+            prompt,
+            reply,
+            ..
+        } = exchange;
+        let said = prompt
+            .messages
+            .iter()
+            .filter(|message| message.role != "system");
+        let texts: Vec<&str> = said.map(|message| message.content.as_str()).collect();
+        Self {
+            judge,
+            purpose: prompt.purpose.clone(),
+            prompt: cut(&texts.join("\n\n"), most),
+            reply: cut(&reply.text, most),
+            replayed: reply.replayed,
+            usage: reply.usage,
+            answered_by: reply.model,
+        }
+    }
+}
+
+/// The text, or as many bytes of it and how many there were.
+fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_string();
+    }
+    let end = (0..=most)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
+    format!("{}… ({} bytes)", &text[..end], text.len())
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

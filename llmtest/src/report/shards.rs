@@ -7,6 +7,7 @@
 use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use crate::Result;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
+use crate::cost::{CostSums, CostView, ProcessCost};
 use crate::redact::Redactor;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,6 +28,7 @@ enum Line {
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
     Causal(CausalRecord),
+    Cost(ProcessCost),
 }
 
 /// The shard of this process.
@@ -80,6 +82,17 @@ impl Shards {
 
     pub(crate) fn causal(&self, record: CausalRecord) -> Result<()> {
         self.line(&Line::Causal(record))
+    }
+
+    /// What this process knows of costs beyond its cases.
+    pub(crate) fn cost(&self, cost: ProcessCost) -> Result<()> {
+        self.line(&Line::Cost(cost))
+    }
+
+    /// Whether this process has recorded anything.
+    pub(crate) fn has_lines(&self) -> bool {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.is_some()
     }
 
     pub(crate) fn unattributed(&self, spans: BTreeMap<String, usize>) -> Result<()> {
@@ -176,6 +189,7 @@ enum Head {
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
     Causal(CausalRecord),
+    Cost(ProcessCost),
 }
 
 /// Where a case stands in the report, in the order of its fields.
@@ -224,6 +238,7 @@ struct Contents {
     groups: BTreeMap<(String, String, String), GroupRecord>,
     unattributed: BTreeMap<String, usize>,
     causal: Vec<CausalRecord>,
+    cost: CostSums,
 }
 
 impl Contents {
@@ -278,6 +293,7 @@ impl Contents {
                 }
             }
             Ok(Head::Causal(record)) => self.causal.push(record),
+            Ok(Head::Cost(cost)) => self.cost.process(cost),
             Err(_) => {}
         }
     }
@@ -295,6 +311,7 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         groups,
         unattributed,
         mut causal,
+        mut cost,
     } = contents;
     // Stable: of equal attempts the one that was recorded last stays last.
     cases.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -333,6 +350,9 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         if let Ok(case) = serde_json::from_slice::<CaseView<'_>>(&record) {
             blame.add(&case);
         }
+        if let Ok(case) = serde_json::from_slice::<CostView>(&record) {
+            cost.case(case);
+        }
         // Of the same attempt only.
         for rerun in causal.extract_if(.., |rerun| head.is_of(rerun)) {
             blame.add_causal(rerun);
@@ -340,6 +360,9 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
     }
     let groups: Vec<_> = groups.into_values().collect();
     write!(out, "\n],\"groups\":{}", serde_json::to_string(&groups)?)?;
+    if let Some(cost) = cost.report() {
+        write!(out, ",\"cost\":{}", serde_json::to_string(&cost)?)?;
+    }
     if let Some(blame) = blame.blame() {
         write!(out, ",\"blame\":{}", serde_json::to_string(&blame)?)?;
     }
@@ -455,6 +478,7 @@ mod tests {
                 measurements: Vec::new(),
                 spans: Vec::new(),
                 stages: (0, 0),
+                application: crate::Spending::default(),
                 started: 0,
                 duration: 0.1,
             }],

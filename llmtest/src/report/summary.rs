@@ -5,7 +5,7 @@ use super::record::{GroupRecord, Outcome, TestRecord};
 use super::terminal::Style;
 use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
-use llmtest_metrics::Usage;
+use crate::cost::{CostSums, CostView, ProcessCost, Spending, grouped};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -16,11 +16,11 @@ use std::time::Duration;
 pub(crate) struct Tally {
     lines: BTreeMap<(bool, String), Line>,
     cases: BTreeMap<Outcome, usize>,
-    judge_calls: u32,
-    replayed_calls: u32,
-    usage: Usage,
+    /// Calls of judges that ended without an answer.
+    unanswered: u64,
     stages: (u32, u32),
     blame: BlameTally,
+    cost: CostSums,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -37,13 +37,13 @@ impl Tally {
     pub(crate) fn add(&mut self, record: &TestRecord) {
         *self.cases.entry(record.outcome).or_default() += 1;
         self.blame.add(&CaseView::from(record));
+        self.cost.case(CostView::from(record));
         for trial in &record.trials {
             self.stages.0 += trial.stages.0;
             self.stages.1 += trial.stages.1;
             for m in &trial.measurements {
-                self.judge_calls += m.judge_calls;
-                self.replayed_calls += m.replayed_calls;
-                self.usage += m.usage;
+                let answered: u64 = m.spending.values().map(|spending| spending.calls).sum();
+                self.unanswered += u64::from(m.judge_calls).saturating_sub(answered);
                 // The whole counts, whatever the number of its parts.
                 if m.part {
                     continue;
@@ -77,6 +77,11 @@ impl Tally {
     /// Adds what the reruns of a failed trial said.
     pub(crate) fn add_causal(&mut self, record: CausalRecord) {
         self.blame.add_causal(record);
+    }
+
+    /// Adds what the process knows of costs beyond its cases.
+    pub(crate) fn add_cost(&mut self, cost: ProcessCost) {
+        self.cost.process(cost);
     }
 
     /// Adds tests that were not run.
@@ -178,13 +183,12 @@ pub(crate) fn summary(
         "{total} {}: {counts}",
         if total == 1 { "case" } else { "cases" }
     );
-    if tally.judge_calls > 0 {
+    if tally.unanswered > 0 {
+        let plural = if tally.unanswered == 1 { "" } else { "s" };
         let _ = write!(
             out,
-            " · judge: {} calls ({} replayed), {} tokens",
-            tally.judge_calls,
-            tally.replayed_calls,
-            tally.usage.total()
+            " · {} judge call{plural} without an answer",
+            tally.unanswered
         );
     }
     if tally.stages.1 > 0 {
@@ -195,11 +199,58 @@ pub(crate) fn summary(
         );
     }
     let _ = writeln!(out, " · {:.2} s", took.as_secs_f64());
+    out.push_str(&cost_lines(&tally.cost));
     if let Some(report) = report {
         let _ = writeln!(
             out,
             "{}",
             style.dim(&format!("report: {}", report.display()))
+        );
+    }
+    out
+}
+
+/// What each judge, the embedders and the application took, and how the budgets stand.
+fn cost_lines(sums: &CostSums) -> String {
+    let mut out = String::new();
+    let Some(cost) = sums.report() else {
+        return out;
+    };
+    let mut line = |what: &str, model: &str, spending: &Spending| {
+        let name = clean_name(model);
+        let _ = writeln!(out, "{what}{name}: {}", spending.text(&name));
+    };
+    cost.judges
+        .iter()
+        .for_each(|(model, all)| line("judge ", model, all));
+    cost.embedders
+        .iter()
+        .for_each(|(model, all)| line("embedder ", model, all));
+    if cost.application.calls > 0 {
+        line("", "application", &cost.application);
+    }
+    for budget in cost.budgets.iter().filter(|budget| budget.refused > 0) {
+        let whose = budget.of.strip_prefix("test ");
+        let whose = whose.map_or(String::new(), |test| format!(" of `{}`", clean_name(test)));
+        let calls = if budget.calls == 1 { "call" } else { "calls" };
+        let _ = writeln!(
+            out,
+            "the budget of {}{whose} was reached after {} {calls} ({} spent)",
+            budget.budget,
+            grouped(budget.calls),
+            budget.spent,
+        );
+    }
+    if cost.over_budget > 0 {
+        let (plural, verb) = if cost.over_budget == 1 {
+            ("", "is")
+        } else {
+            ("s", "are")
+        };
+        let _ = writeln!(
+            out,
+            "{} measurement{plural} {verb} Errored for a budget; everything else was measured and is kept",
+            grouped(cost.over_budget)
         );
     }
     out

@@ -228,18 +228,18 @@ fn measurement_lines(
         }
     }
     if style.all {
-        for (prompt, reply) in &m.exchanges {
+        for entry in &m.transcript {
             let _ = writeln!(
                 out,
                 "      {}\n        {}",
                 style.dim("prompt"),
-                indented(&clean(prompt), "        ")
+                indented(&clean(&entry.prompt), "        ")
             );
             let _ = writeln!(
                 out,
                 "      {}\n        {}",
                 style.dim("reply"),
-                indented(&clean(reply), "        ")
+                indented(&clean(&entry.reply), "        ")
             );
         }
     }
@@ -247,7 +247,7 @@ fn measurement_lines(
 
 /// A detail on one line, or its elements on lines of their own.
 fn detail_lines(out: &mut String, name: &str, value: &Value, style: Style) {
-    let label = format!("{:<8}", clean(name));
+    let label = format!("{:<8}", clean_name(name));
     let one = |value: &Value| match value {
         Value::String(text) => clean(text),
         Value::Object(fields) => {
@@ -256,7 +256,7 @@ fn detail_lines(out: &mut String, name: &str, value: &Value, style: Style) {
                 .map(|(key, value)| {
                     format!(
                         "{}: {}",
-                        clean(key),
+                        clean_name(key),
                         value
                             .as_str()
                             .map_or_else(|| clean(&value.to_string()), clean)

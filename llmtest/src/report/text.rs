@@ -23,7 +23,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// A name on one line: what is unsafe, line breaks and tabs too, is written as an escape.
-pub(super) fn clean_name(text: &str) -> String {
+pub(crate) fn clean_name(text: &str) -> String {
     clean(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 

@@ -2,7 +2,7 @@
 
 use super::record::{MeasurementRecord, Outcome, TrialRecord};
 use super::terminal::{Style, mark};
-use super::text::{clean, quoted};
+use super::text::{clean, clean_name, quoted};
 use llmtest_metrics::{Span, Trace, TreeLine};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -25,10 +25,10 @@ pub(super) fn tree_lines(trial: &TrialRecord, style: Style) -> String {
         let (sign, text) = match outcome {
             Some(outcome) => (
                 style.outcome(*outcome, mark(*outcome)),
-                style.bold(&clean(&line.text)),
+                style.bold(&clean_name(&line.text)),
             ),
-            None if line.spans.is_empty() => (" ".to_string(), style.dim(&clean(&line.text))),
-            None => (" ".to_string(), clean(&line.text)),
+            None if line.spans.is_empty() => (" ".to_string(), style.dim(&clean_name(&line.text))),
+            None => (" ".to_string(), clean_name(&line.text)),
         };
         let indent = line.indent();
         let _ = write!(out, "      {sign} {indent}{text}");
@@ -131,14 +131,22 @@ fn short_words(out: &mut String, span: &Span, style: Style) {
     }
 }
 
-/// Text in quotes, cut without a count.
+/// Text in quotes on one line, cut without a count. Where it holds an arrow, its quotes are escaped: what a model wrote must
+/// not look like two texts.
 fn short(text: &str) -> String {
     let cut: String = text.chars().take(SHORT).collect();
-    if cut.len() < text.len() {
-        format!("{}…", quoted(cut.trim_end(), SHORT).trim_end_matches('"')) + "\""
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    let shown = clean_name(if dots.is_empty() {
+        &cut
     } else {
-        quoted(text, SHORT)
-    }
+        cut.trim_end()
+    });
+    let shown = if shown.contains('→') {
+        shown.replace('\\', "\\\\").replace('"', "\\\"")
+    } else {
+        shown
+    };
+    format!("\"{shown}{dots}\"")
 }
 
 fn has_input(span: &Span) -> bool {
@@ -263,6 +271,16 @@ mod tests {
         let text = tree_lines(&trial(spans, vec![m]), PLAIN);
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         assert_eq!(text.lines().count(), 6, "{text}");
+    }
+
+    #[test]
+    fn a_text_cannot_look_like_two() {
+        assert_eq!(short("no\" → \"yes"), r#""no\" → \"yes""#);
+        assert_eq!(short(r"a\ → b"), r#""a\\ → b""#);
+        // Without an arrow, quotes stay as they were written, at the end of a cut text too.
+        assert_eq!(short(r#"{"a": "b"}"#), r#""{"a": "b"}""#);
+        let long = format!("{}\"\"{}", "x".repeat(SHORT - 2), "y".repeat(9));
+        assert_eq!(short(&long), format!("\"{}\"\"…\"", "x".repeat(SHORT - 2)));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::body::{Place, run_body};
 use super::causal::FailedTrial;
-use super::measure::{error_chain, measure_all, trace};
+use super::measure::{Trial, error_chain, measure_all, trace};
 use super::run::Run;
+use crate::cost::{self, Spending};
 use crate::dataset::DatasetError;
 use crate::entry::{RowValue, TestEntry};
 use crate::observe::{CaseContext, StageAnswer, StageRequest, Stages};
@@ -129,6 +130,7 @@ fn errored(why: String) -> TrialRecord {
         measurements: Vec::new(),
         spans: Vec::new(),
         stages: (0, 0),
+        application: Spending::default(),
         started: now(),
         duration: 0.0,
     }
@@ -167,6 +169,8 @@ async fn run_trial(
     let limit = run.timeout(entry.timeout);
     let limits = run.config.as_ref().map(|config| config.limits);
     let context = CaseContext::limited(trial, Some(stages_of(run)), limits.unwrap_or_default());
+    let account = run.account(entry);
+    context.charge(account);
     let produced = run_body(entry, row, &context, limit, place).await;
     let trace = Arc::new(trace(context.finish()));
     let stages = context.stages();
@@ -177,6 +181,7 @@ async fn run_trial(
         measurements,
         spans: trace.spans.clone(),
         stages,
+        application: cost::of_spans(&trace.spans, &run.till.prices),
         started: clock,
         duration: started.elapsed().as_secs_f64(),
     };
@@ -190,7 +195,17 @@ async fn run_trial(
         let why = "the test returned no check\nhint: return at least one; a test that checks nothing cannot fail".to_string();
         return finished(Outcome::Errored, Some(why), Vec::new(), Vec::new());
     }
-    let (cases, measurements) = measure_all(run, checks, trace.clone(), trial, limit).await;
+    let (cases, measurements) = measure_all(
+        run,
+        checks,
+        trace.clone(),
+        Trial {
+            number: trial,
+            account,
+        },
+        limit,
+    )
+    .await;
     let outcome = over_measurements(&measurements);
     let error = all_skipped(&measurements).then(|| "no metric applied, so nothing was checked\nhint: add a metric that applies, or `#[ignore]` the test".to_string());
     finished(outcome, error, cases, measurements)

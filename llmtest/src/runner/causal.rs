@@ -4,7 +4,7 @@
 
 use super::body::{Place, run_body};
 use super::case::stages_of;
-use super::measure::{error_chain, measure_end, trace};
+use super::measure::{Trial, error_chain, measure_end, trace};
 use super::run::Run;
 use crate::blame::{
     Blame, BlameTally, CaseView, CausalRecord, Ended, StageGain, before, coalitions, end_of, paths,
@@ -142,6 +142,8 @@ impl FailedTrial {
         let _free = run.places.acquire().await;
         let limit = run.timeout(self.entry.timeout);
         let context = CaseContext::new(self.record.trial, Some(stages_of(run)));
+        let account = run.account(self.entry);
+        context.charge(account);
         for (n, reference) in self.references.iter().enumerate() {
             if set & (1 << n) != 0 {
                 context.substitute(reference.name.clone(), reference.substitute.clone());
@@ -161,7 +163,17 @@ impl FailedTrial {
             }
         };
         let trace = Arc::new(trace(spans));
-        let measured = measure_end(run, checks, trace, self.record.trial, limit).await;
+        let measured = measure_end(
+            run,
+            checks,
+            trace,
+            Trial {
+                number: self.record.trial,
+                account,
+            },
+            limit,
+        )
+        .await;
         let Some(ok) = end_of(deciding(&measured).map(|m| m.outcome)) else {
             let errored = measured.iter().find_map(|m| m.reason.clone());
             let why = errored.unwrap_or_else(|| "nothing was measured".to_string());
@@ -365,6 +377,7 @@ mod tests {
         trials: 1,
         passes: None,
         timeout: None,
+        budget: None,
         tags: &[],
         description: "",
         body: Body::Sync(|_| Ok(Vec::new())),

@@ -1,7 +1,7 @@
 //! Calls of observed functions that no case could have: what to say of them.
 
 use crate::observe::Lost;
-use crate::report::clean;
+use crate::report::clean_name;
 use std::fmt::Write;
 
 /// The one-liners, for the end of the run.
@@ -48,7 +48,7 @@ pub(super) fn of_name(lost: &[(Lost, usize)], name: &str) -> Option<String> {
 }
 
 fn one(call: &Lost, count: usize) -> String {
-    let mut text = format!("`{}`", clean(&call.name));
+    let mut text = format!("`{}`", clean_name(&call.name));
     if let Some((file, line)) = call.place {
         let _ = write!(text, " ({file}:{line})");
     }

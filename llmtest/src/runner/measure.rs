@@ -3,16 +3,18 @@
 use super::patience::Patience;
 use super::plan::{Planned, decide, plan};
 use super::run::Run;
+use crate::cost::{self, Spending};
 use crate::observe::CaseContext;
-use crate::report::{MeasurementRecord, Outcome};
+use crate::report::{MeasurementRecord, Outcome, TranscriptEntry};
 use crate::{observe, runtime};
+use llmtest_metrics::probability::Decisions;
 use llmtest_metrics::{
     ArenaGEval, AskLog, Asker, Check, Comparison, Component, Contestant, EvalCx, Expectation,
-    JudgeChoice, Metric, NotApplicable, Over, Passage, Score, Span, SpanKind, TestCase, ToolCall,
-    Trace,
+    JudgeChoice, JudgeError, JudgeErrorKind, Metric, NotApplicable, Over, Passage, Score, Span,
+    SpanKind, TestCase, ToolCall, Trace,
 };
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,13 +29,24 @@ use std::time::{Duration, Instant};
 /// # Ok(()) }
 /// ```
 pub async fn measure(case: &TestCase, metric: &impl Metric) -> crate::Result<Score> {
+    measure_logged(case, metric).await.0
+}
+
+/// As [`measure`], with what was asked; for our own commands.
+#[doc(hidden)]
+pub async fn measure_logged(
+    case: &TestCase,
+    metric: &impl Metric,
+) -> (crate::Result<Score>, AskLog) {
     let run = super::run();
     let asker = asker(run, metric.adjustments().judge.as_ref(), trial());
     let score = metric
         .measure(&EvalCx::new(case, &Trace::default(), None, &asker))
-        .await;
+        .await
+        .map(|score| asker.with_confidence(score));
+    let log = outside(run, asker);
     run.settle_recordings();
-    score?.checked()
+    (score.and_then(Score::checked), log)
 }
 
 /// Compares contestants with the configured judge and recordings, inside of a test or outside.
@@ -61,6 +74,7 @@ pub async fn compare(arena: &ArenaGEval, contestants: &[Contestant]) -> crate::R
     let comparison = arena
         .compare(&EvalCx::new(&case, &trace, None, &asker), contestants)
         .await;
+    outside(run, asker);
     run.settle_recordings();
     comparison
 }
@@ -77,8 +91,16 @@ pub async fn measure_traced(
     let score = expectation
         .measure(&EvalCx::new(case, trace, None, &asker))
         .await;
+    outside(run, asker);
     run.settle_recordings();
     score
+}
+
+/// Counts what was asked outside of a measurement.
+fn outside(run: &Run, asker: Asker) -> AskLog {
+    let log = asker.into_log();
+    run.till.outside(cost::of_log(&log, &run.till.prices));
+    log
 }
 
 /// The trial of the test that is running, if one is.
@@ -88,9 +110,25 @@ fn trial() -> u32 {
 
 /// Asks the judge of an expectation; metrics made of metrics find other judges by name.
 fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
+    let decisions = run
+        .config
+        .as_ref()
+        .map_or(Decisions::Text, |config| config.decisions);
     Asker::new(run.judge(judge), run.memo.clone(), trial)
+        .deciding(decisions)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
+        .wrapping_judges(|judge| match &run.judges {
+            Some(judges) => judges.paid(judge),
+            None => judge.clone(),
+        })
         .embedding(run.embedder())
+}
+
+/// Which trial is measured, and which account pays for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trial {
+    pub(super) number: u32,
+    pub(super) account: Option<usize>,
 }
 
 /// Measures what the checks expect of their cases, and nothing in components.
@@ -98,7 +136,7 @@ pub(super) async fn measure_end(
     run: &'static Run,
     checks: Vec<Check>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> Vec<MeasurementRecord> {
     let end = checks.into_iter().map(|check| {
@@ -116,7 +154,7 @@ pub(super) async fn measure_all(
     run: &'static Run,
     checks: Vec<Check>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let parts = checks.into_iter().map(Check::into_parts).collect();
@@ -127,7 +165,7 @@ async fn measure_parts(
     run: &'static Run,
     checks: Vec<(TestCase, Vec<Expectation>)>,
     trace: Arc<Trace>,
-    trial: u32,
+    trial: Trial,
     limit: Duration,
 ) -> (Vec<Value>, Vec<MeasurementRecord>) {
     let mut cases = Vec::with_capacity(checks.len());
@@ -141,8 +179,12 @@ async fn measure_parts(
                 let trace = trace.clone();
                 let shown = planned.about();
                 // A case of its own: what a metric calls is not the application's, and its panic is recorded.
-                let context = CaseContext::new(trial, None);
-                let work = observe::scope(context.clone(), measure_one(run, planned, trace, trial));
+                let context = CaseContext::new(trial.number, None);
+                context.charge(trial.account);
+                let work = observe::scope(
+                    context.clone(),
+                    measure_one(run, planned, trace, trial.number),
+                );
                 (shown, context, runtime::bodies().spawn(work))
             };
             let started: Vec<_> = plan.planned.into_iter().map(start).collect();
@@ -156,7 +198,7 @@ async fn measure_parts(
         let mut ended = Vec::with_capacity(started.len() + 1);
         for (shown, context, task) in started {
             let record = patience.wait(task, &context).await.unwrap_or_else(|why| {
-                shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, false)
+                shown.record(Err(why.into()), AskLog::default(), Duration::ZERO, 0)
             });
             ended.push(record);
         }
@@ -189,7 +231,7 @@ fn together(
         component: Some(component),
         span: deciding.and_then(|at| parts[at].span),
     };
-    let mut whole = about.record(score, AskLog::default(), Duration::ZERO, false);
+    let mut whole = about.record(score, AskLog::default(), Duration::ZERO, 0);
     whole.over = Some(over);
     whole.judge = parts.iter().find_map(|part| part.judge.clone());
     for part in parts {
@@ -237,7 +279,7 @@ impl About {
         score: crate::Result<Score>,
         log: AskLog,
         duration: Duration,
-        show_all: bool,
+        limit: usize,
     ) -> MeasurementRecord {
         let adjustments = self.expectation.adjustments();
         let bar = self.expectation.bar();
@@ -262,18 +304,19 @@ impl About {
             judge: None,
             judge_calls: log.calls,
             replayed_calls: log.replayed,
+            cost: None,
+            replayed_cost: None,
+            spending: BTreeMap::new(),
+            over_budget: false,
             usage: log.usage,
             prompts: log.prompts,
-            exchanges: Vec::new(),
+            transcript: log
+                .exchanges
+                .into_iter()
+                .map(|exchange| TranscriptEntry::new(exchange, limit))
+                .collect(),
             duration: duration.as_secs_f64(),
         };
-        if show_all {
-            record.exchanges = log
-                .exchanges
-                .iter()
-                .map(|exchange| (exchange.prompt.text(), exchange.reply.text.clone()))
-                .collect();
-        }
         match score {
             Ok(score) => {
                 record.outcome = if bar.is_met_by(score.value) {
@@ -287,16 +330,24 @@ impl About {
                 record.exhibit = score.exhibit;
                 record.details = score.details.into_iter().collect();
             }
-            Err(error) => match error.downcast_ref::<NotApplicable>() {
-                Some(skip) => {
+            Err(error) => {
+                record.reason = Some(error_chain(&*error));
+                record.over_budget = is_over_budget(&*error);
+                if let Some(skip) = error.downcast_ref::<NotApplicable>() {
                     record.outcome = Outcome::Skipped;
                     record.reason = Some(skip.reason().to_string());
                 }
-                None => record.reason = Some(error_chain(&*error)),
-            },
+            }
         }
         record
     }
+}
+
+/// Whether a budget is what kept the metric from its judge.
+fn is_over_budget(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<JudgeError>())
+        .any(|error| error.kind == JudgeErrorKind::Budget)
 }
 
 /// The error and its causes, those left out that the text before them already tells.
@@ -320,10 +371,10 @@ async fn measure_one(
     trial: u32,
 ) -> MeasurementRecord {
     let about = planned.about();
-    let show_all = run.style.all;
+    let limit = run.config.as_ref().map_or(0, |config| config.limits.value);
     let target = match planned.target {
         Ok(target) => target,
-        Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, show_all),
+        Err(error) => return about.record(Err(error), AskLog::default(), Duration::ZERO, limit),
     };
     let adjustments = planned.expectation.adjustments();
     let asker = asker(run, adjustments.judge.as_ref(), trial);
@@ -332,7 +383,18 @@ async fn measure_one(
     let cx = EvalCx::new(&target.case, &trace, span, &asker);
     let model = cx.judge_model().map(str::to_string);
     let score = planned.expectation.measure(&cx).await;
-    let mut record = about.record(score, asker.into_log(), started.elapsed(), show_all);
+    let log = asker.into_log();
+    let spending = cost::of_log(&log, &run.till.prices);
+    let mut record = about.record(score, log, started.elapsed(), limit);
+    if !spending.is_empty() {
+        record.cost = spending.values().map(Spending::known_cost).sum();
+        let replayed = spending.values().filter(|spending| spending.replayed > 0);
+        let replayed: Vec<_> = replayed.map(Spending::known_replayed_cost).collect();
+        record.replayed_cost = (!replayed.is_empty())
+            .then(|| replayed.into_iter().sum())
+            .flatten();
+    }
+    record.spending = spending;
     record.judge = model.filter(|_| record.judge_calls > 0);
     if let Some(span) = span {
         record.notes.extend(span.notes.iter().cloned());

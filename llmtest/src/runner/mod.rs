@@ -14,5 +14,5 @@ mod run;
 pub(crate) use body::Place;
 pub(crate) use case::{Case, run_case};
 pub use causal::blame_of;
-pub use measure::{compare, measure, measure_traced};
+pub use measure::{compare, measure, measure_logged, measure_traced};
 pub(crate) use run::{HarnessArgs, Run, run, start};

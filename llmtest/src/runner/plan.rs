@@ -141,7 +141,7 @@ pub(super) fn decide(
         return Err(NotApplicable::because(format!("{all} skipped: {why}")).into());
     };
     let deciding = deciding.and_then(|at| scored.get(at)).map(|(at, _)| *at);
-    let listed = listed(&scores);
+    let listed = listed(parts);
     let number = deciding.unwrap_or_default() + 1;
     let spans = if count == 1 { "span" } else { "spans" };
     let words = match over {
@@ -166,14 +166,17 @@ pub(super) fn decide(
     Ok((score, deciding))
 }
 
-/// `0.20, 1.00 and 3 more`.
-fn listed(scores: &[f64]) -> String {
-    let shown: Vec<String> = scores
+/// `0.20, –, 1.00 and 3 more`, with a dash for a span without a score.
+fn listed(parts: &[MeasurementRecord]) -> String {
+    let shown: Vec<String> = parts
         .iter()
         .take(LISTED)
-        .map(|score| format!("{score:.2}"))
+        .map(|part| {
+            part.score
+                .map_or_else(|| "–".to_string(), |score| format!("{score:.2}"))
+        })
         .collect();
-    match scores.len().saturating_sub(LISTED) {
+    match parts.len().saturating_sub(LISTED) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
@@ -211,13 +214,16 @@ mod tests {
     fn the_reason_names_the_span_that_decides_and_skipped_ones_do_not_count() {
         let (value, at, reason) = decided(Over::Worst, &parts());
         assert_eq!((value, at), (0.2, Some(2)));
-        assert_eq!(reason, "of 3 spans (0.90, 0.20) the worst is number 3: bad");
+        assert_eq!(
+            reason,
+            "of 3 spans (0.90, –, 0.20) the worst is number 3: bad"
+        );
         let (value, at, reason) = decided(Over::Any, &parts());
         assert_eq!((value, at), (0.9, Some(0)));
-        assert_eq!(reason, "of 3 spans (0.90, 0.20) number 1 passes: good");
+        assert_eq!(reason, "of 3 spans (0.90, –, 0.20) number 1 passes: good");
         let (value, at, reason) = decided(Over::Mean, &parts());
         assert!((value - 0.55).abs() < 1e-12 && at.is_none());
-        assert_eq!(reason, "the scores of 3 spans are 0.90, 0.20");
+        assert_eq!(reason, "the scores of 3 spans are 0.90, –, 0.20");
         let (_, _, reason) = decided(Over::Any, &parts()[1..]);
         assert!(
             reason.contains("none passes, and the best is number 2: bad"),
@@ -246,7 +252,8 @@ mod tests {
 
     #[test]
     fn many_scores_are_not_all_listed() {
-        assert_eq!(listed(&[1.0; 9]).matches("1.00").count(), 8);
-        assert!(listed(&[1.0; 9]).ends_with(" and 1 more"));
+        let nine = vec![part("passed", Some(1.0), ""); 9];
+        assert_eq!(listed(&nine).matches("1.00").count(), 8);
+        assert!(listed(&nine).ends_with(" and 1 more"));
     }
 }

@@ -4,7 +4,9 @@ use super::causal::{FailedTrial, plan, rerun_all};
 use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Mode};
+use crate::cost::{Budget, EstimateReport, Known, Prices, ProcessCost, Till, estimate};
+use crate::entry::TestEntry;
 use crate::judge::Judges;
 use crate::observe;
 use crate::recording::Recordings;
@@ -19,6 +21,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +35,10 @@ pub(crate) struct Run {
     pub(crate) recordings: Option<Arc<Recordings>>,
     pub(crate) memo: Arc<RunMemo>,
     pub(crate) shards: Shards,
+    /// Where live calls pay.
+    pub(crate) till: Arc<Till>,
+    /// What was expected of it before it began.
+    estimate: Mutex<Option<EstimateReport>>,
     /// Where traces go.
     sink: Option<Sink>,
     /// With `LLMTEST_FAILED`: what did not pass last time, where that is known.
@@ -88,9 +95,15 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
         let shards = Shards::new(report_root(known), id, redactor.clone());
         let recordings = known.map(|config| Arc::new(Recordings::new(config)));
-        let judges = known
-            .zip(recordings.clone())
-            .map(|(config, recordings)| Judges::new(config, recordings));
+        let folder = shards.folder();
+        let till = known.map_or_else(
+            || Till::new(Prices::default(), None, folder),
+            |config| config.till(folder),
+        );
+        let till = Arc::new(till);
+        let judges = known.zip(recordings.clone()).map(|(config, recordings)| {
+            Judges::new(config, recordings, till.clone()).sharing(folder.join("limits"))
+        });
         let concurrency = harness
             .places
             .unwrap_or_else(|| known.map_or(64, |config| config.concurrency))
@@ -114,6 +127,8 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             groups: Mutex::default(),
             failed: Mutex::default(),
             trouble: Mutex::default(),
+            estimate: Mutex::default(),
+            till,
             shards,
             sink,
             redactor,
@@ -126,8 +141,8 @@ impl Run {
     /// The judge for an expectation.
     pub(crate) fn judge(&self, choice: Option<&JudgeChoice>) -> Result<AnyJudge, JudgeError> {
         match (choice, &self.judges, &self.config) {
-            (Some(JudgeChoice::This(judge)), ..) => Ok(judge.clone()),
             (Some(choice), Some(judges), _) => judges.choose(choice),
+            (Some(JudgeChoice::This(judge)), None, _) => Ok(judge.clone()),
             (None, Some(judges), _) => judges.standard(),
             (_, None, Err(error)) => {
                 Err(JudgeError::new(JudgeErrorKind::Config, error.to_string()))
@@ -143,6 +158,35 @@ impl Run {
             (None, Err(error)) => Err(JudgeError::new(JudgeErrorKind::Config, error.to_string())),
             (None, Ok(_)) => unreachable!("judges are made from every valid configuration"),
         }
+    }
+
+    /// The account of a test with a budget of its own.
+    pub(crate) fn account(&self, entry: &TestEntry) -> Option<usize> {
+        let budget = Budget::parse(entry.budget?)?;
+        let test = format!("{}::{}", self.binary, entry.path());
+        Some(self.till.account(&test, budget))
+    }
+
+    /// What these tests took in the last run of this binary; `None` where nothing goes live in this one. With
+    /// `LLMTEST_ESTIMATE` the second says that this is all that is wanted.
+    pub(crate) fn estimate(&self, tests: &[String]) -> (Option<String>, bool) {
+        let Ok(config) = &self.config else {
+            return (None, false);
+        };
+        let asked = config.cost.estimate;
+        let live = matches!(config.mode, Mode::Record | Mode::Live);
+        if !asked && !live {
+            return (None, false);
+        }
+        let root = report_root(Some(config));
+        let last = Known::last(&root, self.shards.folder(), &self.binary);
+        let report = estimate(last, tests, &config.judge.model, &self.till.prices);
+        let text = report.text(live, config.mode == Mode::Replay);
+        if !asked {
+            let mut slot = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = Some(report);
+        }
+        (text.map(|text| self.shown(text)), asked)
     }
 
     /// The time limit of a body.
@@ -271,6 +315,22 @@ impl Run {
         }
     }
 
+    fn process_cost(&self) -> ProcessCost {
+        let (outside, embedders) = self.till.apart();
+        let estimate = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
+        ProcessCost {
+            judge: self
+                .config
+                .as_ref()
+                .ok()
+                .map(|config| config.judge.model.clone()),
+            judges: outside,
+            embedders,
+            budgets: self.till.budgets(),
+            estimate: estimate.clone(),
+        }
+    }
+
     /// Folds the records, and returns the summary for the terminal, and what went wrong with the run itself.
     pub(crate) fn finish(&self) -> (String, String) {
         self.settle_recordings();
@@ -278,11 +338,18 @@ impl Run {
         if let Err(error) = self.shards.unattributed(lost) {
             self.note_trouble(&error.to_string());
         }
+        let cost = self.process_cost();
+        if self.shards.has_lines()
+            && let Err(error) = self.shards.cost(cost.clone())
+        {
+            self.note_trouble(&error.to_string());
+        }
         let report = self.shards.fold().unwrap_or_else(|error| {
             self.note_trouble(&error.to_string());
             None
         });
-        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add_cost(cost);
         let (mut table, mut out) = (String::new(), String::new());
         if !tally.is_empty() {
             let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,6 +365,9 @@ impl Run {
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {
             let _ = writeln!(out, "note: {trouble}");
+        }
+        for told in self.judges.iter().flat_map(Judges::refusals) {
+            let _ = writeln!(out, "note: {told}");
         }
         for why in self.sink.iter().flat_map(Sink::finish) {
             let _ = writeln!(out, "traces were not exported: {why}");
@@ -325,18 +395,25 @@ impl Run {
 }
 
 /// A panic inside a case goes into its record, with its place, instead of to the terminal. Under libtest, which captures
-/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one.
+/// it, the usual message with its backtrace is printed as well when `RUST_BACKTRACE` asks for one. A message with a key in
+/// it is printed without the key, whoever panics.
 fn install_panic_hook(libtest: bool) {
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let Some(case) = observe::current_case() else {
-            return previous(info);
-        };
         let message = payload_text(info.payload());
         let place = info
             .location()
             .map(|place| format!(" at {}:{}", place.file(), place.line()))
             .unwrap_or_default();
+        let config = RUN.get().and_then(|run| run.config.as_ref().ok());
+        let previous =
+            |info: &PanicHookInfo<'_>| match config.map(|config| config.redactor.scrub(message)) {
+                Some(Cow::Owned(scrubbed)) => Run::tell(&format!("a panic{place}: {scrubbed}\n")),
+                _ => previous(info),
+            };
+        let Some(case) = observe::current_case() else {
+            return previous(info);
+        };
         case.set_panic(format!("{message}{place}"));
         if libtest
             && std::backtrace::Backtrace::capture().status()

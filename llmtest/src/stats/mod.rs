@@ -10,10 +10,14 @@
 //! ```
 
 mod bootstrap;
+mod clusters;
 mod moments;
+mod quantile;
 
-pub use bootstrap::{Rng, bca};
+pub use bootstrap::{Rng, bca, bootstrap};
+pub use clusters::{clustered_error, design_effect, t_interval};
 pub use moments::Moments;
+pub use quantile::{normal_quantile, normal_share, t_quantile};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 /// How many spans go into one request; a receiver refuses what is too large.
 pub(super) const BATCH: usize = 256;
+/// How long they may get, as text: receivers take some 4 MiB at once.
+pub(super) const BYTES: usize = 2 * 1024 * 1024;
 
 /// The whole run as one `ExportTraceServiceRequest` in JSON: a trace for every trial of every case, whose root is the test
 /// and whose other spans are the observed calls, with their scores as events `gen_ai.evaluation.result`.

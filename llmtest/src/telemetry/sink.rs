@@ -6,7 +6,7 @@ use crate::redact::Redactor;
 use crate::report::TestRecord;
 use serde_json::Value;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +22,8 @@ pub(crate) struct Sink {
 #[derive(Default)]
 struct Held {
     spans: Vec<Value>,
+    /// How long they are as text.
+    bytes: usize,
     /// The first thing that went wrong with the file.
     trouble: Option<String>,
     #[cfg(feature = "otlp")]
@@ -44,10 +46,14 @@ impl Sink {
             return;
         }
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.spans.extend(export::case_spans(&self.run, record));
-        while held.spans.len() >= export::BATCH {
-            let batch = held.spans.drain(..export::BATCH).collect();
-            self.hand_on(&mut held, batch);
+        for span in export::case_spans(&self.run, record) {
+            held.bytes += span.to_string().len();
+            held.spans.push(span);
+            if held.spans.len() >= export::BATCH || held.bytes >= export::BYTES {
+                let batch = std::mem::take(&mut held.spans);
+                held.bytes = 0;
+                self.hand_on(&mut held, batch);
+            }
         }
     }
 
@@ -87,11 +93,68 @@ impl Sink {
     }
 }
 
-/// One line in one write, so that processes that append at the same time do not mix.
+/// One line in one write, so that processes that append at the same time do not mix. A last line that was cut off, as by a
+/// full disk, is ended first.
 fn append(path: &Path, request: &Value) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(format!("{request}\n").as_bytes())
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let start = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{start}{request}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_line_that_was_cut_off_takes_no_other_with_it() {
+        let name = format!("llmtest-sink-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "{\"cut\": ").unwrap();
+        append(&path, &json!({"n": 1})).unwrap();
+        append(&path, &json!({"n": 2})).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text, "{\"cut\": \n{\"n\":1}\n{\"n\":2}\n");
+    }
+
+    #[test]
+    fn long_spans_are_handed_on_before_there_are_many() {
+        let path = std::env::temp_dir().join(format!("llmtest-batch-{}.jsonl", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let config = ExportConfig {
+            file: Some(path.clone()),
+            ..ExportConfig::default()
+        };
+        let sink = Sink::new(config, "r".to_string(), Arc::default());
+        let long = "x".repeat(export::BYTES / 4);
+        let spans: Vec<Value> = (0..9)
+            .map(|n| {
+                json!({"name": format!("s{n}"), "kind": "tool", "input": null, "output": long, "start": 0.0, "duration": 0.1})
+            })
+            .collect();
+        let record: TestRecord = serde_json::from_value(json!({
+            "test": "t", "binary": "b", "file": "f.rs", "line": 1, "outcome": "passed", "duration": 1.0, "passes_needed": 1, "attempt": 1,
+            "trials": [{"outcome": "passed", "spans": spans, "measurements": [], "duration": 1.0}],
+        }))
+        .unwrap();
+        sink.case(&record);
+        assert!(sink.finish().is_empty());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(text.lines().count() > 1, "{}", text.lines().count());
+        assert!(text.lines().all(|line| line.len() < 2 * export::BYTES));
+    }
 }

@@ -1,11 +1,14 @@
 //! Test cases and the dataset rows that they come from.
 
 mod golden;
+mod image;
 mod passage;
 mod tool;
 mod turn;
 
 pub use golden::Golden;
+pub use image::Image;
+pub(crate) use image::digests;
 pub use passage::Passage;
 pub use tool::{McpServer, ToolCall, ToolKind, ToolSpec};
 pub use turn::{Role, Turn};
@@ -69,6 +72,9 @@ pub struct TestCase {
     /// The MCP servers that the system could use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mcp_servers: Vec<McpServer>,
+    /// What was seen or drawn, for judges that see; `GEval` shows them with `Field::Images`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// Whatever else belongs to the case.
     #[serde(alias = "additional_metadata", skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
@@ -169,6 +175,20 @@ impl TestCase {
         self
     }
 
+    /// Adds an image that was seen or drawn.
+    ///
+    /// ```
+    /// use llmtest_metrics::{Field, GEval, Image, TestCase};
+    ///
+    /// let case = TestCase::new("What is this?", "A cat.").image(Image::from_bytes("image/png", *b"\x89PNG"));
+    /// let true_to_it = GEval::new("true", "The output describes the image.").given([Field::Output, Field::Images]);
+    /// # let _ = (case, true_to_it);
+    /// ```
+    pub fn image(mut self, image: Image) -> Self {
+        self.images.push(image);
+        self
+    }
+
     /// States that this list is known, even if it is empty: nothing was retrieved, no tool was called.
     pub(crate) fn stating(mut self, field: Field) -> Self {
         self.stated.retain(|known| *known != field);
@@ -217,6 +237,9 @@ impl TestCase {
             Field::Retrieved => numbered(&self.retrieved),
             Field::Tools => json_lines(&self.tools),
             Field::ExpectedTools => json_lines(&self.expected_tools),
+            Field::Images => {
+                numbered(&self.images.iter().map(Image::to_string).collect::<Vec<_>>())
+            }
             Field::Turns => self
                 .turns
                 .iter()
@@ -322,6 +345,8 @@ pub enum Field {
     ChatbotRole,
     /// The MCP servers at hand.
     McpServers,
+    /// The images. `GEval` shows them; other metrics do not.
+    Images,
     /// The metadata.
     Metadata,
 }
@@ -341,6 +366,7 @@ impl Field {
             Self::Scenario => "scenario",
             Self::ChatbotRole => "chatbot_role",
             Self::McpServers => "mcp_servers",
+            Self::Images => "images",
             Self::Metadata => "metadata",
         }
     }
@@ -359,6 +385,7 @@ impl Field {
             Self::Scenario => "scenario",
             Self::ChatbotRole => "role of the assistant",
             Self::McpServers => "MCP servers at hand",
+            Self::Images => "attached images",
             Self::Metadata => "metadata",
         }
     }

@@ -6,6 +6,7 @@
 
 mod reply;
 
+use crate::probability::{Decisions, Labels, rounded, told};
 use crate::{
     BoxFuture, EvalCx, JudgeError, JudgeErrorKind, Result, Score, Template, join, json as reading,
     reason,
@@ -14,7 +15,6 @@ use reply::{Entry, NumberedReply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt;
-use std::ops::RangeInclusive;
 
 /// How often items that the judge left out are asked again.
 const RE_ASKS: usize = 2;
@@ -63,6 +63,20 @@ pub(crate) struct Verdict {
     /// The passage that the item is from, from one, where items belong to passages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) passage: Option<usize>,
+    /// How likely each verdict was and how much of the probability was on any, where it was read from them.
+    #[serde(flatten)]
+    pub(crate) odds: Option<Odds>,
+}
+
+/// How likely a verdict was.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Odds {
+    /// Of the verdict that was chosen.
+    probability: f64,
+    /// Of each.
+    probabilities: Value,
+    /// The share of the model's probability that was on verdicts at all.
+    covered: f64,
 }
 
 /// The schema of an object that has just these keys.
@@ -151,17 +165,48 @@ impl Ballot {
             return self.as_given(cx, ask(numbered(items))).await;
         }
         let ask = &ask;
-        let calls = (0..items.len())
-            .step_by(AT_ONCE)
-            .map(|start| -> BoxFuture<'_, _> {
-                let end = items.len().min(start + AT_ONCE);
-                Box::pin(self.some_verdicts(cx, items, start + 1..=end, ask))
+        let mut found: Vec<Option<Verdict>> = items.iter().map(|_| None).collect();
+        if cx.decisions() != Decisions::Text {
+            let calls = items.iter().map(|item| -> BoxFuture<'_, _> {
+                let shape = reply_shape(&["1".to_string()]);
+                let template = ask(format!("1. {item}")).text("reply", shape);
+                Box::pin(self.decided(cx, template, item))
             });
-        Ok(join::all(calls.collect())
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+            found = join::all(calls.collect()).await?;
+        }
+        let open: Vec<usize> = (1..=items.len())
+            .filter(|number| found[number - 1].is_none())
+            .collect();
+        let calls = open.chunks(AT_ONCE).map(|numbers| -> BoxFuture<'_, _> {
+            Box::pin(self.some_verdicts(cx, items, numbers, ask))
+        });
+        let written = join::all(calls.collect()).await?.into_iter().flatten();
+        for (number, verdict) in open.iter().zip(written) {
+            found[number - 1] = Some(verdict);
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// A verdict by the probabilities of the possible ones.
+    async fn decided(
+        &self,
+        cx: &EvalCx<'_>,
+        template: Template,
+        statement: &str,
+    ) -> Result<Option<Verdict>> {
+        let labels = Labels::words(self.0.iter().map(|vote| vote.as_str()));
+        let decided = cx.decide(template, &labels).await?;
+        Ok(decided.map(|(at, read)| Verdict {
+            statement: statement.to_string(),
+            vote: self.0[at],
+            reason: told(&read, at),
+            passage: None,
+            odds: Some(Odds {
+                probability: rounded(read.probabilities[at].1),
+                probabilities: read.json(),
+                covered: rounded(read.covered),
+            }),
+        }))
     }
 
     /// Asks for a verdict on the items of these numbers, in one call unless some are left out.
@@ -169,13 +214,14 @@ impl Ballot {
         &self,
         cx: &EvalCx<'_>,
         items: &[String],
-        asked: RangeInclusive<usize>,
+        asked: &[usize],
         ask: &(impl Fn(String) -> Template + Send + Sync),
     ) -> Result<Vec<Verdict>> {
         let mut found: Vec<Option<Verdict>> = items.iter().map(|_| None).collect();
         for round in 0.. {
             let open: Vec<usize> = asked
-                .clone()
+                .iter()
+                .copied()
                 .filter(|number| found[number - 1].is_none())
                 .collect();
             if open.is_empty() {
@@ -208,6 +254,7 @@ impl Ballot {
                     vote: verdict.verdict,
                     reason: verdict.reason.unwrap_or_default(),
                     passage: None,
+                    odds: None,
                 });
             }
         }
@@ -222,6 +269,9 @@ impl Ballot {
         template: Template,
         statement: &str,
     ) -> Result<Option<Verdict>> {
+        if let Some(verdict) = self.decided(cx, template.clone(), statement).await? {
+            return Ok(Some(verdict));
+        }
         let prompt = template.schema(self.entry()).prompt()?;
         if cx.as_given() {
             let reply = cx.ask_checked::<Value>(prompt, has_verdict).await?.value;
@@ -234,6 +284,7 @@ impl Ballot {
             vote: entry.verdict,
             reason: entry.reason.unwrap_or_default(),
             passage: None,
+            odds: None,
         }))
     }
 
@@ -262,6 +313,7 @@ impl Ballot {
             vote,
             reason: text("reason"),
             passage: None,
+            odds: None,
         })
     }
 

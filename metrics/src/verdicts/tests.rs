@@ -45,6 +45,7 @@ fn verdict(statement: &str, vote: Vote, reason: &str) -> Verdict {
         vote,
         reason: reason.to_string(),
         passage: None,
+        odds: None,
     }
 }
 

@@ -27,7 +27,8 @@ impl Fault {
             return Some(Self::from(error, value));
         }
         // Mistral, vLLM, and the stream of OpenAI's responses put it at the top.
-        let is_error = value["type"] == "error" || value["object"] == "error";
+        let is_error =
+            value["type"] == "error" || value["object"] == "error" || value["__type"].is_string();
         is_error.then(|| Self::from(value, value))
     }
 
@@ -66,6 +67,8 @@ impl Fault {
             .filter(|kind| *kind != "error")
             .or_else(|| error["status"].as_str())
             .or_else(|| error["error_type"].as_str())
+            // Amazon's, with a name space before it.
+            .or_else(|| error["__type"].as_str()?.rsplit('#').next())
             .map(str::to_string);
         let mut fault = Self {
             kind,
@@ -84,34 +87,12 @@ impl Fault {
             let number = u16::try_from(number).ok()?;
             (400..600).contains(&number).then_some(number)
         };
-        let word = |word: &str| {
-            Some(match word {
-                "overloaded_error" => 529,
-                "rate_limit_error"
-                | "rate_limit_exceeded"
-                | "insufficient_quota"
-                | "RESOURCE_EXHAUSTED"
-                | "too_many_requests" => 429,
-                "UNAVAILABLE" | "service_unavailable" => 503,
-                "api_error"
-                | "server_error"
-                | "internal_error"
-                | "internal_server_error"
-                | "INTERNAL" => 500,
-                "timeout_error" | "DEADLINE_EXCEEDED" => 504,
-                "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
-                "permission_error" | "PERMISSION_DENIED" => 403,
-                "not_found_error" | "model_not_found" | "NOT_FOUND" => 404,
-                "invalid_request_error" | "INVALID_ARGUMENT" => 400,
-                _ => return None,
-            })
-        };
         let kind = self.kind.as_deref();
         number(&self.code)
             .or_else(|| number(status))
             .or_else(|| number(other))
-            .or_else(|| self.code.as_str().and_then(word))
-            .or_else(|| kind.and_then(word))
+            .or_else(|| self.code.as_str().and_then(meant))
+            .or_else(|| kind.and_then(meant))
     }
 
     /// Whether the provider's filter, not a fault, is behind it.
@@ -149,4 +130,32 @@ impl Fault {
         }
         text
     }
+}
+
+/// The status that the name of an error stands for.
+pub(super) fn meant(word: &str) -> Option<u16> {
+    Some(match word {
+        "overloaded_error" => 529,
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "insufficient_quota"
+        | "RESOURCE_EXHAUSTED"
+        | "too_many_requests"
+        | "ThrottlingException"
+        | "ModelNotReadyException" => 429,
+        "UNAVAILABLE" | "service_unavailable" | "ServiceUnavailableException" => 503,
+        "api_error"
+        | "server_error"
+        | "internal_error"
+        | "internal_server_error"
+        | "INTERNAL"
+        | "InternalServerException" => 500,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "ModelTimeoutException" => 408,
+        "authentication_error" | "invalid_api_key" | "UNAUTHENTICATED" => 401,
+        "permission_error" | "PERMISSION_DENIED" | "AccessDeniedException" => 403,
+        "not_found_error" | "model_not_found" | "NOT_FOUND" | "ResourceNotFoundException" => 404,
+        "invalid_request_error" | "INVALID_ARGUMENT" | "ValidationException" => 400,
+        _ => return None,
+    })
 }

@@ -66,6 +66,10 @@ pub(crate) struct Reading {
     pub(crate) tool_calls: Vec<Call>,
     /// What was counted.
     pub(crate) usage: Option<Count>,
+    /// What the server calls the model that answered.
+    pub(crate) model: Option<String>,
+    /// What the call cost in dollars, where the server states `usage.cost`.
+    pub(crate) cost: Option<f64>,
     /// The tokens of `text`.
     pub(crate) logprobs: Option<Vec<TokenLogprob>>,
     /// How many listed tokens are not in `text`: those of thoughts, and end marks.
@@ -141,6 +145,8 @@ pub(crate) fn read(wire: Wire, body: &str) -> Reading {
         Wire::Embeddings => vectors::embeddings(&parts),
         Wire::Moderation => vectors::moderation(&parts),
     };
+    reading.model = parts.all.iter().find_map(model_in);
+    reading.cost = parts.all.iter().rev().find_map(cost_in);
     reading.events = parts.all.len() + usize::from(parts.done_marker);
     reading.done_marker = parts.done_marker;
     reading.error = parts.all.iter().find_map(Fault::of);
@@ -153,6 +159,39 @@ pub(crate) fn read(wire: Wire, body: &str) -> Reading {
         }
     }
     reading
+}
+
+/// The name of the model in a body or an event of any format; a name that cannot be one is none.
+fn model_in(part: &Value) -> Option<String> {
+    let names = [
+        &part["model"],
+        &part["response"]["model"],
+        &part["message"]["model"],
+        &part["modelVersion"],
+        &part["trace"]["promptRouter"]["invokedModelId"],
+    ];
+    let name = names.into_iter().find_map(Value::as_str)?;
+    let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+    (plain && (1..=200).contains(&name.len())).then(|| name.to_string())
+}
+
+/// The most dollars that one call may cost to be believed.
+const MOST: f64 = 1e4;
+
+/// The cost that `OpenRouter` states. Of a call with a key of one's own, the provider's part stands beside the fee.
+fn cost_in(part: &Value) -> Option<f64> {
+    let usage = &part["usage"];
+    let dollars = |value: &Value| {
+        let dollars = value.as_f64()?;
+        (0.0..=MOST).contains(&dollars).then_some(dollars)
+    };
+    let cost = dollars(&usage["cost"])?;
+    let upstream = if usage["is_byok"] == true {
+        dollars(&usage["cost_details"]["upstream_inference_cost"])?
+    } else {
+        0.0
+    };
+    Some(cost + upstream)
 }
 
 /// What a recorded exchange is read as, for the conformance command: every member, and the outcome for who asked.
@@ -223,6 +262,22 @@ pub(crate) fn error_text(body: &str) -> String {
         Some(fault) => shortened(&fault.text(), 500),
         None => shortened(body, 500),
     }
+}
+
+/// The status and the text of an error whose type stands in a header, `ThrottlingException:http://…`. Amazon answers 400
+/// to some that stand for another status.
+pub(crate) fn typed(status: u16, said: String, kind: Option<&str>) -> (u16, String) {
+    let kind = kind.and_then(|kind| kind.split(':').next()).map(str::trim);
+    let Some(kind) = kind.filter(|kind| !kind.is_empty()) else {
+        return (status, said);
+    };
+    let meant = fault::meant(kind).filter(|_| status == 400);
+    let said = if said.contains(kind) {
+        said
+    } else {
+        format!("{said} [type: {}]", shortened(kind, 80))
+    };
+    (meant.unwrap_or(status), said)
 }
 
 /// What a filter says in an error response, where it was a filter.

@@ -42,7 +42,18 @@ impl Reading {
         let detail = self.detail.clone().unwrap_or_default();
         if is_filter(&finish) || is_filter(&detail) {
             let word = if is_filter(&finish) { &finish } else { &detail };
-            return Outcome::Refused(format!("its content filter held the reply back ({word})"));
+            // What a guardrail was told to say, or how far the model came.
+            let wrote = match self.text.trim() {
+                "" => String::new(),
+                text => format!("; it wrote: {}", shortened(text, 300)),
+            };
+            return Outcome::Refused(format!(
+                "its content filter held the reply back ({word}){wrote}"
+            ));
+        }
+        if let Some(word) = [&finish, &detail].into_iter().find(|word| is_failure(word)) {
+            let word = shortened(word, 80);
+            return Outcome::Unreadable(format!("it ended with an error ({word})"));
         }
         if let Some(why) = self.unreadable {
             return Outcome::Unreadable(why);
@@ -77,13 +88,15 @@ impl Reading {
         let mut reply = Reply::new(self.text);
         reply.logprobs = self.logprobs;
         reply.usage = self.usage.map(Count::usage);
+        reply.model = self.model;
+        reply.cost = self.cost;
         Outcome::Reply(reply)
     }
 }
 
 impl Count {
     /// All tokens read and written.
-    fn usage(self) -> Usage {
+    pub(crate) fn usage(self) -> Usage {
         let number = Option::unwrap_or_default;
         let apart = |apart: bool, tokens: u64| if apart { tokens } else { 0 };
         let cache = number(self.cached) + number(self.cache_write);
@@ -115,6 +128,20 @@ fn is_filter(finish: &str) -> bool {
         "model_armor",
         "error_toxic",
         "sensitive",
+    ];
+    WORDS.contains(&finish.to_lowercase().as_str())
+}
+
+/// Whether a reply ended since something broke.
+fn is_failure(finish: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "error",
+        "timeout",
+        "malformed_model_output",
+        "malformed_tool_use",
+        "malformed_function_call",
+        "malformed_response",
+        "insufficient_system_resource",
     ];
     WORDS.contains(&finish.to_lowercase().as_str())
 }

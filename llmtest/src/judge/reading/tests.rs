@@ -151,3 +151,19 @@ fn errors_are_found_in_the_words_of_every_provider() {
         assert_eq!(error_text(body), said);
     }
 }
+
+#[test]
+fn a_name_that_cannot_be_a_models_is_none() {
+    let model = |name: &str| {
+        let body = serde_json::json!({ "model": name, "choices": [] }).to_string();
+        read(Wire::Chat, &body).model
+    };
+    assert_eq!(
+        model("gpt-4.1-2025-04-14").as_deref(),
+        Some("gpt-4.1-2025-04-14")
+    );
+    let long = "m".repeat(201);
+    for name in ["", "a b", "\u{1b}[31mred", "über", long.as_str()] {
+        assert_eq!(model(name), None, "{name:?}");
+    }
+}

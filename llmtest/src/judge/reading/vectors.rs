@@ -16,7 +16,9 @@ pub(super) fn embeddings(parts: &Parts) -> Reading {
     let usage = &body["usage"];
     let input = usage["prompt_tokens"]
         .as_u64()
-        .or_else(|| body["prompt_eval_count"].as_u64());
+        .or_else(|| body["prompt_eval_count"].as_u64())
+        .or_else(|| body["inputTextTokenCount"].as_u64())
+        .or_else(|| body["meta"]["billed_units"]["input_tokens"].as_u64());
     reading.usage = input.map(|input| Count {
         input: Some(input),
         output: usage["completion_tokens"].as_u64(),
@@ -43,6 +45,10 @@ fn vectors(body: &Value) -> Result<Vec<Vec<f32>>, String> {
             }
         }
         return Ok(vectors.into_iter().flatten().collect());
+    }
+    // Titan takes one text.
+    if body["embedding"].is_array() {
+        return Ok(vec![vector(&body["embedding"])?]);
     }
     // Gemini gives `values`, Ollama and Cohere lists of numbers.
     let lists = [&body["embeddings"], &body["embeddings"]["float"]];

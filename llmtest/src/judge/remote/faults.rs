@@ -199,6 +199,163 @@ fn faults_of_ollama() {
 }
 
 #[test]
+fn faults_of_cohere() {
+    matrix(&cohere());
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn faults_of_bedrock() {
+    matrix(&bedrock());
+}
+
+/// What Amazon answers, with the type of the error in a header.
+#[cfg(feature = "bedrock")]
+#[test]
+fn errors_of_bedrock_are_told_by_their_type() {
+    let answer = |status: u16, header: &'static str, message: &str| {
+        Answer::Status(status, header, json!({ "message": message }).to_string())
+    };
+    for (name, given, kind, asked, says) in [
+        (
+            "throttled",
+            answer(
+                429,
+                "x-amzn-errortype: ThrottlingException:http://internal.amazon.com/coral/\r\n",
+                "Too many requests, please wait before trying again.",
+            ),
+            JudgeErrorKind::Status(429),
+            2,
+            "Too many requests, please wait before trying again. [type: ThrottlingException]",
+        ),
+        (
+            "throttled400",
+            answer(400, "x-amzn-errortype: ThrottlingException\r\n", "slow"),
+            JudgeErrorKind::Status(429),
+            2,
+            "answered 429 Too Many Requests: slow [type: ThrottlingException]",
+        ),
+        (
+            "invalid",
+            answer(
+                400,
+                "x-amzn-errortype: ValidationException\r\n",
+                "The provided model identifier is invalid.",
+            ),
+            JudgeErrorKind::Status(400),
+            1,
+            "model identifier is invalid. [type: ValidationException]",
+        ),
+        (
+            "denied",
+            answer(
+                403,
+                "x-amzn-errortype: AccessDeniedException\r\n",
+                "You don't have access to the model with the specified model ID.",
+            ),
+            JudgeErrorKind::Status(403),
+            1,
+            "hint: the account may not use this model: ask for access to it",
+        ),
+        (
+            "loading",
+            answer(429, "x-amzn-errortype: ModelNotReadyException\r\n", "loading"),
+            JudgeErrorKind::Status(429),
+            2,
+            "[type: ModelNotReadyException]",
+        ),
+        (
+            "unavailable",
+            answer(503, "x-amzn-errortype: ServiceUnavailableException\r\n", "later"),
+            JudgeErrorKind::Status(503),
+            2,
+            "later [type: ServiceUnavailableException]",
+        ),
+        (
+            "inside",
+            answer(200, "", "").with_body(
+                &json!({ "__type": "com.amazon.coral.service#ThrottlingException", "message": "slow" }),
+            ),
+            JudgeErrorKind::Status(429),
+            2,
+            "answered 429 Too Many Requests: slow",
+        ),
+        (
+            "malformed",
+            answer(200, "", "").with_body(&json!({
+                "output": { "message": { "content": [{ "text": "{\"score\": 7" }] } },
+                "stopReason": "malformed_model_output",
+            })),
+            JudgeErrorKind::BadResponse,
+            2,
+            "it ended with an error (malformed_model_output)",
+        ),
+    ] {
+        let (error, times) = failure(&bedrock(), name, given, "10s");
+        assert_eq!((&error.kind, times), (&kind, asked), "{name}: {error}");
+        assert!(error.to_string().contains(says), "{name}: {error}");
+    }
+}
+
+/// What goes wrong with signed requests is said of the keys that signed them.
+#[cfg(feature = "bedrock")]
+#[test]
+fn a_signature_that_is_refused_names_the_keys_and_shows_none() {
+    let adapter = Adapter {
+        key: "AWS_SECRET_ACCESS_KEY",
+        ..bedrock()
+    };
+    let vars = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE0123"),
+        ("AWS_SESSION_TOKEN", "session-token-0123456789"),
+        ("AWS_REGION", "us-east-1"),
+        ("LLMTEST_RETRIES", "0"),
+    ];
+    for (said, says) in [
+        (
+            "The security token included in the request is expired",
+            "hint: the keys in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`",
+        ),
+        (
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T133600Z",
+            "and this machine's clock",
+        ),
+    ] {
+        let said = format!("{said} (AKIDEXAMPLE0123 {KEY} session-token-0123456789)");
+        let body = json!({ "message": said }).to_string();
+        let mock = Mock::start([Answer::Status(
+            403,
+            "x-amzn-errortype: ExpiredTokenException\r\n",
+            body,
+        )]);
+        let bench = bench("signature", &adapter, &mock.url(), &vars);
+        let error = ask(&bench.judges.standard().unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(says), "{error}");
+        for secret in ["AKIDEXAMPLE0123", KEY, "session-token-0123456789"] {
+            assert!(!error.contains(secret), "{error}");
+        }
+    }
+}
+
+#[test]
+fn cohere_that_ends_with_an_error_or_in_time_is_asked_again() {
+    for finish in ["ERROR", "TIMEOUT"] {
+        let mut body = cohere().good;
+        body["finish_reason"] = json!(finish);
+        let (error, asked) = failure(&cohere(), finish, ok(&body), "10s");
+        assert_eq!(
+            (error.kind.clone(), asked),
+            (JudgeErrorKind::BadResponse, 2),
+            "{error}"
+        );
+        let says = format!("it ended with an error ({finish})");
+        assert!(error.to_string().contains(&says), "{error}");
+    }
+}
+
+#[test]
 fn an_account_without_credit_is_not_asked_again() {
     let body =
         json!({ "error": { "message": "You exceeded your quota", "code": "insufficient_quota" } });

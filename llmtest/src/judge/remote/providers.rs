@@ -3,7 +3,7 @@
 use super::super::mock::{Answer, Mock, Received};
 use super::super::tests::{Bench, block_on};
 use super::*;
-use llmtest_metrics::{AnyJudge, Schema};
+use llmtest_metrics::{AnyJudge, Image, Schema};
 use serde_json::{Value, json};
 
 pub(super) const KEY: &str = "sk-very-secret-0123456789";
@@ -88,7 +88,7 @@ pub(super) fn responses() -> Adapter {
 pub(super) fn anthropic() -> Adapter {
     let body = |stop: &str, content: Value| {
         json!({
-            "type": "message", "content": content, "stop_reason": stop,
+            "type": "message", "model": "claude-x-20260101", "content": content, "stop_reason": stop,
             "stop_details": { "explanation": "I won't." },
             "usage": { "input_tokens": 2, "cache_read_input_tokens": 10, "output_tokens": 3 },
         })
@@ -97,8 +97,8 @@ pub(super) fn anthropic() -> Adapter {
         model: "anthropic:claude-x",
         key: "ANTHROPIC_API_KEY",
         good: body(
-            "tool_use",
-            json!([{ "type": "tool_use", "name": "score", "input": { "score": 7 } }]),
+            "end_turn",
+            json!([{ "type": "thinking", "thinking": "7?" }, { "type": "text", "text": SCORE }]),
         ),
         refusal: Some(body("refusal", json!([]))),
         filter: None,
@@ -142,6 +142,46 @@ pub(super) fn ollama() -> Adapter {
         refusal: None,
         filter: None,
         cut: body("", "length"),
+    }
+}
+
+pub(super) fn cohere() -> Adapter {
+    let body = |text: &str, finish: &str| {
+        json!({
+            "id": "c14c80c3", "finish_reason": finish,
+            "message": { "role": "assistant", "content": [{ "type": "thinking", "thinking": "Let me see." }, { "type": "text", "text": text }] },
+            "usage": { "billed_units": { "input_tokens": 9 }, "tokens": { "input_tokens": 12, "output_tokens": 3 } },
+        })
+    };
+    Adapter {
+        model: "cohere:command-a-03-2025",
+        key: "CO_API_KEY",
+        good: body(SCORE, "COMPLETE"),
+        refusal: None,
+        filter: Some(body("", "ERROR_TOXIC")),
+        cut: body("", "MAX_TOKENS"),
+    }
+}
+
+#[cfg(feature = "bedrock")]
+pub(super) fn bedrock() -> Adapter {
+    let body = |stop: &str, content: Value| {
+        json!({
+            "output": { "message": { "role": "assistant", "content": content } }, "stopReason": stop,
+            "usage": { "inputTokens": 2, "outputTokens": 3, "totalTokens": 15, "cacheReadInputTokens": 10 },
+            "metrics": { "latencyMs": 551 },
+        })
+    };
+    Adapter {
+        model: "bedrock:anthropic.claude-3-5-haiku-20241022-v1:0",
+        key: "AWS_BEARER_TOKEN_BEDROCK",
+        good: body(
+            "tool_use",
+            json!([{ "toolUse": { "toolUseId": "t1", "name": "score", "input": { "score": 7 } } }]),
+        ),
+        refusal: None,
+        filter: Some(body("content_filtered", json!([]))),
+        cut: body("max_tokens", json!([])),
     }
 }
 
@@ -204,7 +244,7 @@ fn has_header(received: &Received, header: &str) {
 }
 
 #[test]
-fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
+fn anthropic_has_a_schema_and_neither_seed_nor_alternatives() {
     let (reply, received) = asked(&anthropic(), "claude-x");
     assert!(
         received.head.starts_with("POST /v1/messages "),
@@ -219,11 +259,10 @@ fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
         body["messages"],
         json!([{ "role": "user", "content": "How good?" }])
     );
-    assert_eq!(
-        body["tool_choice"],
-        json!({ "type": "tool", "name": "score" })
-    );
-    assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
+    let format = &body["output_config"]["format"];
+    assert_eq!(format["type"], "json_schema");
+    assert_eq!(format["schema"]["required"], json!(["reason", "score"]));
+    assert!(body["tools"].is_null());
     assert_eq!(
         (&body["max_tokens"], &body["temperature"]),
         (&json!(1024), &json!(0))
@@ -231,6 +270,100 @@ fn anthropic_is_made_to_call_a_tool_and_has_neither_seed_nor_alternatives() {
     assert!(body["seed"].is_null() && body["logprobs"].is_null());
     let note = "the model has no `seed`; the judge may answer differently each time";
     assert_eq!(reply.notes, ["the model has no log-probabilities", note]);
+    assert_eq!(reply.model.as_deref(), Some("claude-x-20260101"));
+}
+
+#[test]
+fn a_model_of_anthropic_without_structured_outputs_is_made_to_call_a_tool() {
+    let adapter = anthropic();
+    let refusal = "output_config.format: this model does not support structured outputs";
+    let mut tool = adapter.good.clone();
+    tool["content"] =
+        json!([{ "type": "tool_use", "name": "score", "input": { "reason": "r", "score": 7 } }]);
+    tool["stop_reason"] = json!("tool_use");
+    let mock = Mock::start([Answer::error(400, refusal), ok(&tool)]);
+    let bench = bench("tool", &adapter, &mock.url(), &[]);
+    let judge = bench.judges.standard().unwrap();
+    let reply = ask(&judge).unwrap();
+    assert_eq!(
+        reply.text.replace(' ', ""),
+        "{\"reason\":\"r\",\"score\":7}"
+    );
+    assert_eq!(
+        reply.notes[0],
+        "the server refuses JSON schemas; the reply was taken from a forced tool"
+    );
+    let body = mock.received().remove(1).body;
+    assert_eq!(
+        body["tool_choice"],
+        json!({ "type": "tool", "name": "score" })
+    );
+    assert_eq!(body["tools"][0]["input_schema"]["type"], "object");
+    assert!(body["output_config"].is_null());
+}
+
+/// The model that answered is in every reply, in whatever member the provider names it, and in the recording.
+#[test]
+fn replies_name_the_model_that_answered() {
+    for (adapter, member) in [
+        (openai(), "model"),
+        (responses(), "model"),
+        (gemini(), "modelVersion"),
+        (ollama(), "model"),
+    ] {
+        let mut good = adapter.good.clone();
+        good[member] = json!("judge-x-2026-01-01");
+        let mock = Mock::start([ok(&good)]);
+        let bench = bench("model", &adapter, &mock.url(), &[]);
+        let reply = ask(&bench.judges.standard().unwrap()).unwrap();
+        assert_eq!(reply.model.as_deref(), Some("judge-x-2026-01-01"));
+        assert_eq!(reply.cost, None);
+        bench.recordings.finish().unwrap();
+        let recorded = bench.recorded("judge/g_eval.jsonl");
+        assert!(
+            recorded.contains("\"model\":\"judge-x-2026-01-01\""),
+            "{recorded}"
+        );
+    }
+}
+
+#[test]
+fn openrouter_states_what_a_call_cost_and_absurd_numbers_are_none() {
+    let adapter = Adapter {
+        model: "openrouter:anthropic/claude-x",
+        key: "OPENROUTER_API_KEY",
+        ..openai()
+    };
+    let cost = |adapter: &Adapter, usage: Value| {
+        let mut good = adapter.good.clone();
+        let tokens = good["usage"].as_object_mut().unwrap();
+        tokens.extend(usage.as_object().unwrap().clone());
+        let mock = Mock::start([ok(&good)]);
+        let bench = bench("cost", adapter, &mock.url(), &[]);
+        let judge = bench.judges.standard().unwrap();
+        let live = ask(&judge).unwrap().cost;
+        let replayed = ask(&judge).unwrap();
+        assert!(replayed.replayed);
+        assert_eq!(replayed.cost, live);
+        let asked = mock.received().remove(0).body;
+        (live, asked["usage"]["include"] == true)
+    };
+    for (usage, expected) in [
+        (json!({ "cost": 0.000_130_45 }), Some(0.000_130_45)),
+        (json!({ "cost": 0 }), Some(0.0)),
+        (
+            json!({ "cost": 0.001, "is_byok": true, "cost_details": { "upstream_inference_cost": 0.02 } }),
+            Some(0.021),
+        ),
+        (json!({ "cost": 0.001, "is_byok": true }), None),
+        (json!({ "cost": -1.0 }), None),
+        (json!({ "cost": 1e300 }), None),
+        (json!({ "cost": "free" }), None),
+        (json!({}), None),
+    ] {
+        assert_eq!(cost(&adapter, usage.clone()), (expected, true), "{usage}");
+    }
+    assert_eq!(cost(&openai(), json!({ "cost": 0.5 })), (None, false));
 }
 
 #[test]
@@ -331,6 +464,175 @@ fn mistral_calls_the_seed_by_another_name() {
 }
 
 #[test]
+fn cohere_has_a_schema_of_its_own_form_a_seed_and_no_alternatives() {
+    let (reply, received) = asked(&cohere(), "command-a-03-2025");
+    assert!(
+        received.head.starts_with("POST /v1/chat "),
+        "{}",
+        received.head
+    );
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+    let body = received.body;
+    assert_eq!(body["messages"][0]["role"], "system");
+    assert_eq!(body["response_format"]["type"], "json_object");
+    assert_eq!(
+        body["response_format"]["json_schema"]["required"],
+        json!(["reason", "score"])
+    );
+    assert_eq!(
+        (&body["seed"], &body["temperature"]),
+        (&json!(7), &json!(0))
+    );
+    assert_eq!(body["max_tokens"], json!(1024));
+    assert!(body["logprobs"].is_null(), "{body}");
+    assert_eq!(reply.notes, ["the model has no log-probabilities"]);
+}
+
+#[test]
+fn cohere_takes_its_key_from_either_variable() {
+    let adapter = Adapter {
+        key: "COHERE_API_KEY",
+        ..cohere()
+    };
+    let (_, received) = asked(&adapter, "command-a-03-2025");
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_is_made_to_call_a_tool_and_takes_a_bearer_key() {
+    let (reply, received) = asked(&bedrock(), "anthropic.claude-3-5-haiku-20241022-v1:0");
+    let path = "/v1/model/anthropic.claude-3-5-haiku-20241022-v1%3A0/converse";
+    assert!(
+        received.head.starts_with(&format!("POST {path} ")),
+        "{}",
+        received.head
+    );
+    has_header(&received, &format!("authorization: Bearer {KEY}"));
+    let body = received.body;
+    assert_eq!(body["system"], json!([{ "text": "You judge." }]));
+    assert_eq!(
+        body["messages"],
+        json!([{ "role": "user", "content": [{ "text": "How good?" }] }])
+    );
+    assert_eq!(
+        body["inferenceConfig"],
+        json!({ "temperature": 0, "maxTokens": 1024 })
+    );
+    let tool = &body["toolConfig"]["tools"][0]["toolSpec"];
+    assert_eq!(tool["name"], "score");
+    assert_eq!(tool["inputSchema"]["json"]["type"], "object");
+    assert_eq!(
+        body["toolConfig"]["toolChoice"],
+        json!({ "tool": { "name": "score" } })
+    );
+    assert_eq!(reply.usage.unwrap().cached_tokens, 10);
+    let notes = [
+        "the model has no log-probabilities",
+        "the model has no `seed`; the judge may answer differently each time",
+    ];
+    assert_eq!(reply.notes, notes);
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_signs_where_there_is_no_bearer_key() {
+    let adapter = bedrock();
+    let mock = Mock::start([ok(&adapter.good)]);
+    let vars = [
+        ("LLMTEST_MODEL", adapter.model),
+        ("LLMTEST_BASE_URL", &mock.url()),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", KEY),
+        ("AWS_SESSION_TOKEN", "session-token-0123456789"),
+    ];
+    let bench = Bench::new("bedrock-signs", &vars);
+    ask(&bench.judges.standard().unwrap()).unwrap();
+    let head = mock.received().remove(0).head;
+    let line = |name: &str| {
+        let line = head.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no `{name}` in {head}"))
+    };
+    let authorization = line("authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/");
+    assert!(
+        authorization.contains("/eu-central-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature="),
+        "{authorization}"
+    );
+    assert_eq!(
+        authorization.rsplit('=').next().unwrap().len(),
+        64,
+        "{authorization}"
+    );
+    assert_eq!(
+        line("x-amz-security-token: "),
+        "x-amz-security-token: session-token-0123456789"
+    );
+    let date = line("x-amz-date: ");
+    assert!(date.ends_with('Z') && date.len() == "x-amz-date: 20150830T123600Z".len());
+    assert!(!head.contains(KEY), "{head}");
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_that_refuses_a_forced_tool_is_asked_for_text() {
+    let adapter = bedrock();
+    let text = json!({
+        "output": { "message": { "content": [{ "text": SCORE }] } }, "stopReason": "end_turn",
+    });
+    let refusal = Answer::Status(
+        400,
+        "x-amzn-errortype: ValidationException:http://internal.amazon.com/coral/\r\n",
+        json!({ "message": "This model doesn't support tool use." }).to_string(),
+    );
+    let mock = Mock::start([refusal, ok(&text)]);
+    let bench = bench("text", &adapter, &mock.url(), &[]);
+    let reply = ask(&bench.judges.standard().unwrap()).unwrap();
+    assert_eq!(
+        reply.notes[0],
+        "the server refuses JSON schemas and JSON mode; the reply was read as text with JSON in it"
+    );
+    assert!(mock.received()[1].body["toolConfig"].is_null());
+}
+
+#[cfg(not(feature = "bedrock"))]
+#[test]
+fn without_its_feature_bedrock_names_it() {
+    let vars = [("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
+    let bench = Bench::new("bedrock-off", &vars);
+    let error = ask(&bench.judges.standard().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("`bedrock` is switched off in this build")
+            && error.contains("--features bedrock"),
+        "{error}"
+    );
+}
+
+#[cfg(feature = "bedrock")]
+#[test]
+fn bedrock_without_a_region_or_a_key_says_what_to_set() {
+    let message = |vars: &[(&str, &str)]| {
+        let mut all = vec![("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
+        all.extend(vars);
+        let bench = Bench::new("bedrock-bare", &all);
+        ask(&bench.judges.standard().unwrap())
+            .unwrap_err()
+            .to_string()
+    };
+    let error = message(&[]);
+    assert!(error.contains("hint: set AWS_REGION or "), "{error}");
+    let error = message(&[("AWS_REGION", "us-east-1")]);
+    assert!(
+        error.contains("`AWS_BEARER_TOKEN_BEDROCK` is not set")
+            && error.contains("https://bedrock-runtime.us-east-1.amazonaws.com")
+            && error.contains("hint: or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_known_of_a_model_is_not_asked_for() {
     let adapter = Adapter {
         model: "openai:o3-mini",
@@ -405,6 +707,11 @@ fn embeddings_are_asked_for_in_the_providers_form() {
             "/v1/openai/deployments/text-embedding-3-small/embeddings?api-version=2024-10-21",
             json!({ "data": [{ "index": 1, "embedding": [0.0, 3.0] }, { "index": 0, "embedding": [1.0, 0.0] }] }),
         ),
+        (
+            cohere(),
+            "/v1/embed",
+            json!({ "id": "1", "embeddings": { "float": vectors }, "meta": { "billed_units": { "input_tokens": 2 } } }),
+        ),
     ] {
         let mock = Mock::start([ok(&answer)]);
         let bench = bench("embeds", &adapter, &mock.url(), &[("LLMTEST_MODE", "live")]);
@@ -413,6 +720,8 @@ fn embeddings_are_asked_for_in_the_providers_form() {
         let head = mock.received().remove(0).head;
         assert!(head.starts_with(&format!("POST {path} ")), "{head}");
     }
+    #[cfg(feature = "bedrock")]
+    embeddings_of_bedrock(&texts);
     let vars = [
         ("LLMTEST_EMBEDDER_MODEL", "anthropic:x"),
         ("LLMTEST_MODE", "live"),
@@ -424,5 +733,138 @@ fn embeddings_are_asked_for_in_the_providers_form() {
     assert!(
         error.starts_with("`anthropic` has no embeddings"),
         "{error}"
+    );
+}
+
+/// Titan takes one text a request, Cohere's models all of them.
+#[cfg(feature = "bedrock")]
+fn embeddings_of_bedrock(texts: &[String]) {
+    let one = |vector: Value| ok(&json!({ "embedding": vector, "inputTextTokenCount": 1 }));
+    let mock = Mock::start([one(json!([1.0, 0.0])), one(json!([0.0, 3.0]))]);
+    let live = ("LLMTEST_MODE", "live");
+    let titan = bench("embeds", &bedrock(), &mock.url(), &[live]);
+    let found = block_on(titan.judges.embedder().embed(texts)).unwrap();
+    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
+    let received = mock.received();
+    assert!(
+        received[0]
+            .head
+            .starts_with("POST /v1/model/amazon.titan-embed-text-v2%3A0/invoke "),
+        "{}",
+        received[0].head
+    );
+    assert_eq!(received[1].body, json!({ "inputText": "two" }));
+    let both = json!({ "embeddings": { "float": [[1.0, 0.0], [0.0, 3.0]] } });
+    let mock = Mock::start([ok(&both)]);
+    let model = (
+        "LLMTEST_EMBEDDER_MODEL",
+        "bedrock:cohere.embed-multilingual-v3",
+    );
+    let cohere = bench("embeds2", &bedrock(), &mock.url(), &[live, model]);
+    let found = block_on(cohere.judges.embedder().embed(texts)).unwrap();
+    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
+    let body = mock.received().remove(0).body;
+    assert_eq!(body["texts"], json!(["one", "two"]));
+    assert!(body["model"].is_null(), "{body}");
+}
+
+/// What each provider is shown of an image at hand; a recording holds its hash.
+#[test]
+fn images_are_shown_in_the_form_of_every_provider() {
+    let cases = [
+        (
+            openai(),
+            "/messages/1/content/1",
+            json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw==" } }),
+        ),
+        (
+            cohere(),
+            "/messages/1/content/1/image_url/url",
+            json!("data:image/png;base64,iVBORw=="),
+        ),
+        (
+            responses(),
+            "/input/1/content/1",
+            json!({ "type": "input_image", "image_url": "data:image/png;base64,iVBORw==" }),
+        ),
+        (
+            anthropic(),
+            "/messages/0/content/0",
+            json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw==" } }),
+        ),
+        (
+            gemini(),
+            "/contents/0/parts/0",
+            json!({ "inlineData": { "mimeType": "image/png", "data": "iVBORw==" } }),
+        ),
+        (ollama(), "/messages/1/images", json!(["iVBORw=="])),
+        #[cfg(feature = "bedrock")]
+        (
+            bedrock(),
+            "/messages/0/content/0",
+            json!({ "image": { "format": "png", "source": { "bytes": "iVBORw==" } } }),
+        ),
+    ];
+    for (adapter, place, expected) in cases {
+        let mock = Mock::start([ok(&adapter.good)]);
+        let bench = bench("image", &adapter, &mock.url(), &[]);
+        let mut prompt = prompt();
+        prompt.messages[1].images = vec![Image::from_bytes("image/png", *b"\x89PNG")];
+        let judge = bench.judges.standard().unwrap();
+        block_on(judge.complete(&prompt)).unwrap();
+        let body = mock.received().remove(0).body;
+        assert_eq!(body.pointer(place), Some(&expected), "{body}");
+        bench.recordings.finish().unwrap();
+        let recorded = bench.recorded("judge/g_eval.jsonl");
+        assert!(
+            recorded.contains("\"images\":[\"image/png ") && !recorded.contains("iVBORw"),
+            "{recorded}"
+        );
+        // Another image is another request.
+        prompt.messages[1].images = vec![Image::from_bytes("image/png", *b"\x89PNH")];
+        assert!(!block_on(judge.complete(&prompt)).unwrap().replayed);
+        assert_eq!(mock.received().len(), 2);
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_shown_is_an_error() {
+    let deepseek = Adapter {
+        model: "deepseek:deepseek-chat",
+        key: "DEEPSEEK_API_KEY",
+        ..openai()
+    };
+    let at_hand = Image::from_bytes("image/png", *b"\x89PNG");
+    let error = |adapter: &Adapter, image: &Image, answer: Answer| {
+        let mock = Mock::start([answer]);
+        let bench = bench("unfit", adapter, &mock.url(), &[("LLMTEST_RETRIES", "0")]);
+        let mut prompt = prompt();
+        prompt.messages[1].images = vec![image.clone()];
+        let judge = bench.judges.standard().unwrap();
+        let error = block_on(judge.complete(&prompt)).unwrap_err().to_string();
+        (error, mock.received().len())
+    };
+    let good = || ok(&openai().good);
+    let (said, asked) = error(&deepseek, &at_hand, good());
+    assert!(
+        said.starts_with("`deepseek` takes no images\nhint: ") && asked == 0,
+        "{said}"
+    );
+    let (said, asked) = error(&ollama(), &Image::url("https://example.com/a.png"), good());
+    assert!(
+        said.contains("`ollama` fetches no images") && asked == 0,
+        "{said}"
+    );
+    let odd = Image::from_bytes("image/tiff", *b"II*");
+    let (said, asked) = error(&openai(), &odd, good());
+    assert!(
+        said.contains("`image/tiff` is no kind") && asked == 0,
+        "{said}"
+    );
+    let refusal = Answer::error(400, "Invalid content type. image_url is not supported");
+    let (said, asked) = error(&openai(), &at_hand, refusal);
+    assert!(
+        said.contains("its prompt shows images (1), which not every model takes") && asked == 1,
+        "{said}"
     );
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 /// The request's body.
 pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) -> Value {
-    let mut body = json!({ "model": model, "messages": prompt.messages });
+    let mut body = json!({ "model": model, "messages": prompt.messages.iter().map(super::images::chat).collect::<Vec<_>>() });
     if !dialect.no_temperature {
-        body["temperature"] = json!(0);
+        body["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         body["seed"] = json!(seed);
@@ -26,7 +26,9 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
                     "json_schema": { "name": schema.name, "strict": true, "schema": schema.schema },
                 });
             }
-            Format::Object => body["response_format"] = json!({ "type": "json_object" }),
+            Format::Tool | Format::Object => {
+                body["response_format"] = json!({ "type": "json_object" });
+            }
             Format::Text => {}
         }
     }

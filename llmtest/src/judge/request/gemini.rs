@@ -42,12 +42,12 @@ pub(super) fn body(prompt: &Prompt, seed: i64, dialect: Dialect) -> Value {
             } else {
                 "user"
             };
-            json!({ "role": role, "parts": [{ "text": message.content }] })
+            json!({ "role": role, "parts": super::images::gemini(message) })
         })
         .collect();
     let mut config = json!({});
     if !dialect.no_temperature {
-        config["temperature"] = json!(0);
+        config["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         // Of 32 bits.

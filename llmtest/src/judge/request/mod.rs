@@ -1,7 +1,10 @@
 //! What servers are asked: the address below the base URL and the body, one file a format.
 
 mod chat;
+mod cohere;
+mod converse;
 mod gemini;
+pub(super) mod images;
 mod messages;
 mod ollama;
 mod responses;
@@ -42,6 +45,9 @@ pub(super) fn of_prompt(config: &JudgeConfig, prompt: &Prompt, dialect: Dialect)
                 body["random_seed"] = json!(seed);
                 body.as_object_mut().map(|members| members.remove("seed"));
             }
+            if config.provider.name == "openrouter" {
+                body["usage"] = json!({ "include": true });
+            }
             request(format!("{base}/chat/completions"), body, Wire::Chat)
         }
         Api::Azure => {
@@ -71,7 +77,23 @@ pub(super) fn of_prompt(config: &JudgeConfig, prompt: &Prompt, dialect: Dialect)
                 Wire::Ollama,
             )
         }
+        Api::Cohere => {
+            let body = cohere::body(prompt, model, seed, dialect);
+            request(format!("{base}/chat"), body, Wire::Cohere)
+        }
+        Api::Converse => {
+            let (body, tool) = converse::body(prompt, dialect);
+            Request {
+                tool,
+                ..request(converse::url(base, model, "converse"), body, Wire::Converse)
+            }
+        }
     }
+}
+
+/// How freely the model may choose.
+fn temperature(prompt: &Prompt) -> Value {
+    prompt.temperature.map_or(json!(0), Value::from)
 }
 
 /// The request for the vectors of these texts.
@@ -90,6 +112,11 @@ pub(super) fn of_texts(config: &JudgeConfig, texts: &[String]) -> Request {
             azure(config, "embeddings"),
             json!({ "model": model, "input": texts }),
         ),
+        Api::Cohere => (format!("{base}/embed"), cohere::texts(Some(model), texts)),
+        Api::Converse => (
+            converse::url(base, model, "invoke"),
+            converse::texts(model, texts),
+        ),
         Api::Chat | Api::Responses | Api::Messages => (
             format!("{base}/embeddings"),
             json!({ "model": model, "input": texts }),
@@ -107,6 +134,9 @@ pub(super) fn of_texts(config: &JudgeConfig, texts: &[String]) -> Request {
 pub(super) fn most_texts(config: &JudgeConfig) -> usize {
     match config.provider.api {
         Api::Gemini => 100,
+        Api::Cohere => 96,
+        Api::Converse if converse::is_cohere(&config.model) => 96,
+        Api::Converse => 1,
         _ => 2048,
     }
 }
@@ -129,7 +159,7 @@ fn azure(config: &JudgeConfig, call: &str) -> String {
 }
 
 /// Text as a part of an address.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
     let mut segment = String::with_capacity(text.len());
     for byte in text.bytes() {

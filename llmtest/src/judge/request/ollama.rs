@@ -13,10 +13,10 @@ pub(super) fn root(base: &str) -> &str {
 /// The request's body. A prompt that is too long is to be an error, not to lose its beginning.
 pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) -> Value {
     let mut body = json!({
-        "model": model, "messages": prompt.messages, "stream": false, "truncate": false, "options": {},
+        "model": model, "messages": prompt.messages.iter().map(super::images::ollama).collect::<Vec<_>>(), "stream": false, "truncate": false, "options": {},
     });
     if !dialect.no_temperature {
-        body["options"]["temperature"] = json!(0);
+        body["options"]["temperature"] = super::temperature(prompt);
     }
     if !dialect.no_seed {
         body["options"]["seed"] = json!(seed);
@@ -27,7 +27,7 @@ pub(super) fn body(prompt: &Prompt, model: &str, seed: i64, dialect: Dialect) ->
     if let Some(schema) = &prompt.schema {
         match dialect.format {
             Format::Schema => body["format"] = schema.schema.clone(),
-            Format::Object => body["format"] = json!("json"),
+            Format::Tool | Format::Object => body["format"] = json!("json"),
             Format::Text => {}
         }
     }

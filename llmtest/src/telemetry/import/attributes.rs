@@ -83,16 +83,13 @@ pub(super) fn apply(span: &mut Span, attributes: &Attributes, problems: &mut Vec
     if span.usage.is_none() {
         let count = |keys: &[&str]| keys.iter().find_map(|key| number(attributes.get(*key)?));
         let (read, written) = (count(&others::INPUT_TOKENS), count(&others::OUTPUT_TOKENS));
-        span.usage = (read.is_some() || written.is_some()).then(|| Usage {
-            prompt_tokens: whole(read.unwrap_or(0.0)),
-            completion_tokens: whole(written.unwrap_or(0.0)),
-            ..Usage::default()
-        });
+        span.usage = usage(read, written, problems);
     }
     if span.cost.is_none() {
         span.cost = others::COSTS
             .iter()
-            .find_map(|key| number(attributes.get(*key)?));
+            .find_map(|key| number(attributes.get(*key)?))
+            .and_then(|cost| believable("cost", cost, problems));
     }
     if span.time_to_first.is_none() {
         span.time_to_first = attributes.get(gen_ai::TIME_TO_FIRST).and_then(number);
@@ -286,12 +283,61 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// A count of tokens, which some write with a point.
+/// More tokens, or dollars, than any call takes.
+const MOST: f64 = 1e12;
+
+/// Tokens read and written, which some write with a point; `None` where neither is told or one cannot be.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "saturates, and no count is negative"
+    reason = "neither negative nor large"
 )]
-pub(super) fn whole(count: f64) -> u64 {
-    count.max(0.0) as u64
+pub(super) fn usage(
+    read: Option<f64>,
+    written: Option<f64>,
+    problems: &mut Vec<String>,
+) -> Option<Usage> {
+    if read.is_none() && written.is_none() {
+        return None;
+    }
+    let mut count = |count: Option<f64>| {
+        believable("number of tokens", count.unwrap_or(0.0), problems).map(|count| count as u64)
+    };
+    let (read, written) = (count(read), count(written));
+    Some(Usage {
+        prompt_tokens: read?,
+        completion_tokens: written?,
+        ..Usage::default()
+    })
+}
+
+/// What is neither negative nor absurd; else it is a problem, and nothing.
+pub(super) fn believable(what: &str, number: f64, problems: &mut Vec<String>) -> Option<f64> {
+    if (0.0..=MOST).contains(&number) {
+        return Some(number);
+    }
+    problems.push(format!(
+        "the {what} is {number}, which cannot be; it is left out"
+    ));
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_cannot_be_is_a_problem_and_left_out() {
+        let mut problems = Vec::new();
+        let known = usage(Some(3.0), None, &mut problems).unwrap();
+        assert_eq!((known.prompt_tokens, known.completion_tokens), (3, 0));
+        assert_eq!(usage(None, None, &mut problems), None);
+        assert!(problems.is_empty());
+        for bad in [-1.0, 1e30, f64::NAN] {
+            assert_eq!(usage(Some(bad), Some(1.0), &mut problems), None);
+            assert_eq!(believable("cost", bad, &mut problems), None);
+        }
+        assert_eq!(problems.len(), 6);
+        assert!(problems[1].starts_with("the cost is -1"), "{}", problems[1]);
+    }
 }

@@ -1,11 +1,11 @@
 //! Span trees of DeepEval.
 
-use super::attributes::{number, whole};
+use super::attributes::{number, usage};
 use super::summary::{Whole, summarise};
 use super::time::nanoseconds;
 use super::tree::{Flat, assemble};
 use super::{ImportError, ImportedTrace, first, first_text, python, read_with};
-use llmtest_metrics::{Passage, Span, SpanKind, ToolCall, Usage};
+use llmtest_metrics::{Passage, Span, SpanKind, ToolCall};
 use serde_json::{Map, Value};
 
 /// The lists of a trace, in camel case and in snake case.
@@ -170,11 +170,9 @@ fn one(item: &Value, list: &str, id: String, problems: &mut Vec<String>) -> Flat
     let count = |keys: &[&str]| first(item, keys).and_then(number);
     let read = count(&["inputTokenCount", "input_token_count"]);
     let written = count(&["outputTokenCount", "output_token_count"]);
-    span.usage = (read.is_some() || written.is_some()).then(|| Usage {
-        prompt_tokens: whole(read.unwrap_or(0.0)),
-        completion_tokens: whole(written.unwrap_or(0.0)),
-        ..Usage::default()
-    });
+    let mut own = Vec::new();
+    span.usage = usage(read, written, &mut own);
+    problems.extend(own.into_iter().map(|why| format!("span `{id}`: {why}")));
     if !matches!(first_text(item, &["status"]), None | Some("SUCCESS")) {
         span.error = Some(first_text(item, &["error"]).unwrap_or("failed").to_string());
     }

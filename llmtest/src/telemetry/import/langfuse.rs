@@ -1,6 +1,6 @@
 //! Observations of Langfuse: its API, its exports, and lists of plain observations.
 
-use super::attributes::{self, Attributes, number, whole};
+use super::attributes::{self, Attributes, believable, number};
 use super::summary::{Whole, summarise};
 use super::time::nanoseconds;
 use super::tree::{Flat, assemble};
@@ -138,8 +138,9 @@ fn span(observation: &Value, at: usize, problems: &mut Vec<String>) -> Flat {
     span.output = first(observation, &["output"]).cloned().unwrap_or_default();
     span.model =
         first_text(observation, &["model", "providedModelName", "modelId"]).map(str::to_string);
-    span.usage = usage(observation);
-    span.cost = cost(observation);
+    let mut own = Vec::new();
+    span.usage = usage(observation, &mut own);
+    span.cost = cost(observation).and_then(|cost| believable("cost", cost, &mut own));
     span.time_to_first =
         first(observation, &["timeToFirstToken", "time_to_first_token"]).and_then(number);
     if first_text(observation, &["level"]) == Some("ERROR") {
@@ -166,7 +167,6 @@ fn span(observation: &Value, at: usize, problems: &mut Vec<String>) -> Flat {
                 .filter(|(key, _)| key != "attributes"),
         );
     }
-    let mut own = Vec::new();
     attributes::apply(&mut span, &attributes, &mut own);
     problems.extend(
         own.into_iter()
@@ -202,7 +202,7 @@ fn own_attributes(observation: &Value) -> Attributes {
     place.as_object().cloned().unwrap_or_default()
 }
 
-fn usage(observation: &Value) -> Option<Usage> {
+fn usage(observation: &Value, problems: &mut Vec<String>) -> Option<Usage> {
     let details = first(observation, &["usageDetails", "usage_details", "usage"])?;
     let count = |keys: &[&str]| keys.iter().find_map(|key| number(details.get(*key)?));
     let read = count(&["input", "promptTokens", "prompt_tokens", "input_tokens"]);
@@ -212,11 +212,7 @@ fn usage(observation: &Value) -> Option<Usage> {
         "completion_tokens",
         "output_tokens",
     ]);
-    (read.is_some() || written.is_some()).then(|| Usage {
-        prompt_tokens: whole(read.unwrap_or(0.0)),
-        completion_tokens: whole(written.unwrap_or(0.0)),
-        ..Usage::default()
-    })
+    attributes::usage(read, written, problems)
 }
 
 fn cost(observation: &Value) -> Option<f64> {

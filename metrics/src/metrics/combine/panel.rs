@@ -210,7 +210,7 @@ fn verdict(rule: PanelRule, bar: Bar, scores: &[(String, Score)], details: Vec<V
 }
 
 /// One score of several; there is at least one.
-fn of(rule: PanelRule, bar: Bar, values: &[f64]) -> f64 {
+pub(super) fn of(rule: PanelRule, bar: Bar, values: &[f64]) -> f64 {
     let met = values.iter().filter(|value| bar.is_met_by(**value)).count();
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

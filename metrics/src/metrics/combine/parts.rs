@@ -22,10 +22,25 @@ impl Part {
         self.0.bar()
     }
 
+    /// The judge that its adjustments name.
+    pub(super) fn judge(&self) -> Option<JudgeChoice> {
+        self.0.adjustments().judge
+    }
+
+    /// Measures it as one of several samples, asked at this temperature.
+    pub(super) async fn sample(
+        &self,
+        cx: &EvalCx<'_>,
+        nth: u32,
+        temperature: f64,
+    ) -> Result<Score> {
+        let asker = cx.asker_of_sample(self.judge().as_ref(), nth, temperature);
+        self.0.measure(&cx.asking(&asker)).await?.checked()
+    }
+
     /// Measures it as an expectation of its own, with the judge that its adjustments name, if they do.
     pub(super) async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let own = self.0.adjustments().judge;
-        self.measure_with(cx, own.as_ref(), 0).await
+        self.measure_with(cx, self.judge().as_ref(), 0).await
     }
 
     /// As [`measure`](Self::measure), with this judge instead; `None` is that of the whole. Equal judges with another

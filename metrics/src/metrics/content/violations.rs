@@ -65,6 +65,7 @@ pub(super) mod tests {
             vote,
             reason: String::new(),
             passage: None,
+            odds: None,
         }
     }
 

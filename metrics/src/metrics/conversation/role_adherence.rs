@@ -180,7 +180,7 @@ mod tests {
 
         #[test]
         fn one_more_slip_never_raises_the_share(spoken in 0..20_usize, out in 0..25_usize) {
-            let verdict = Verdict { statement: String::new(), vote: Vote::No, reason: String::new(), passage: None };
+            let verdict = Verdict { statement: String::new(), vote: Vote::No, reason: String::new(), passage: None, odds: None };
             let of = |out: usize| score(&vec![verdict.clone(); out], spoken).value;
             prop_assert!((0.0..=1.0).contains(&of(out)));
             prop_assert!(of(out + 1) <= of(out));

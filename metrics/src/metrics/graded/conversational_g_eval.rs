@@ -113,7 +113,9 @@ impl Metric for ConversationalGEval {
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
         let shown = self.shown(cx)?;
         let titles = titles(&shown);
-        self.grading.grade(cx, &self.options, shown, &titles).await
+        self.grading
+            .grade(cx, &self.options, shown, &[], &titles)
+            .await
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::grading::{Grading, grading_knobs};
 use crate::options::{Options, knobs, options};
-use crate::{Bar, EvalCx, Field, Metric, Result, Score, trace_text, trace_tree};
+use crate::{
+    Bar, EvalCx, Field, Image, Metric, MissingField, Result, Score, trace_text, trace_tree,
+};
 
 /// What a judge is given when nothing else is said.
 pub(crate) const DEFAULT_FIELDS: [Field; 2] = [Field::Input, Field::Output];
@@ -118,15 +120,32 @@ impl Metric for GEval {
     }
 
     async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        let mut case = fields_of(cx, self, self.fields())?;
+        let is_image = |field: &Field| *field == Field::Images;
+        let (pictured, fields): (Vec<Field>, Vec<Field>) =
+            self.fields().iter().copied().partition(is_image);
+        let mut case = fields_of(cx, self, &fields)?;
+        let images: &[Image] = if pictured.is_empty() {
+            &[]
+        } else {
+            let listed = cx.case.field(Field::Images).ok_or_else(|| MissingField {
+                metric: self.name().to_string(),
+                field: Field::Images.name(),
+            })?;
+            case.push((Field::Images.title().to_string(), listed));
+            &cx.case.images
+        };
         if self.trace {
             case.push(("trace".to_string(), outline(cx, self)?));
         }
         let shown = titles(&case);
         if self.options.strict() {
-            self.grading.decide(cx, &self.options, case, &shown).await
+            self.grading
+                .decide(cx, &self.options, case, images, &shown)
+                .await
         } else {
-            self.grading.grade(cx, &self.options, case, &shown).await
+            self.grading
+                .grade(cx, &self.options, case, images, &shown)
+                .await
         }
     }
 }

@@ -273,3 +273,29 @@ fn a_rubric_of_one_grade_is_no_scale() {
 fn a_rubric_outside_of_the_scale_is_a_mistake() {
     let _ = polite().rubric([(0..=11, "good")]);
 }
+
+#[tokio::test]
+async fn images_are_shown_where_they_are_given_and_only_there() {
+    let image = crate::Image::from_bytes("image/png", *b"\x89PNG");
+    let case = TestCase::new("What is this?", "A cat.").image(image.clone());
+    let of =
+        |fields: &[Field]| GEval::by_steps("true", ["Look at the image."]).given(fields.to_vec());
+    let grade = r#"{"reason": "It shows one.", "score": 10}"#;
+    let judge = FakeJudge::new().reply(grade).reply(grade);
+    for fields in [&[Field::Output, Field::Images][..], &[Field::Output]] {
+        measure_with(&case, &of(fields), judge.clone())
+            .await
+            .unwrap();
+    }
+    let prompts = judge.prompts();
+    assert_eq!(prompts[0].messages[1].images, [image]);
+    let text = prompts[0].text();
+    assert!(text.contains("attached images:\n<data "), "{text}");
+    assert!(text.contains("1. image/png, 4 bytes"), "{text}");
+    assert!(prompts[1].messages[1].images.is_empty());
+    assert!(!prompts[1].request().to_string().contains("images"));
+    let none = TestCase::new("What is this?", "A cat.");
+    let error = measure_with(&none, &of(&[Field::Images]), judge).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("hint: add one with `.image("), "{error}");
+}

@@ -1,7 +1,8 @@
 //! What the graded metrics share: criteria or steps, a rubric, a scale, and the judge's grade on it.
 
 use crate::options::Options;
-use crate::{EvalCx, Reply, Result, Score, Template, logprobs, reason};
+use crate::probability::{Labels, told};
+use crate::{EvalCx, Image, Reply, Result, Score, Template, logprobs, reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::ops::RangeInclusive;
@@ -195,14 +196,21 @@ impl Grading {
         cx: &EvalCx<'_>,
         options: &Options,
         case: Vec<(String, String)>,
+        images: &[Image],
         shown: &str,
     ) -> Result<Score> {
         let steps = self.steps_for(cx, options, shown).await?;
         let scale = self.scale();
+        if !options.strict()
+            && let Some(score) = self.decided(cx, options, &case, &steps).await?
+        {
+            return Ok(score);
+        }
         let template = self
             .template(options, "score", &steps)
             .text("rubric", rubric_text(&self.rubric))
             .fenced_list("case", case)
+            .images(images.iter().cloned())
             .text("lowest", scale.start().to_string())
             .text("highest", scale.end().to_string())
             .graded("score");
@@ -220,7 +228,48 @@ impl Grading {
             mean
         };
         let value = place(weighted.unwrap_or(grade.score), &scale);
-        Ok(options.clamp(grade.into_score(value, weighted.is_some(), &scale, steps)))
+        let method = if weighted.is_some() {
+            "weighted"
+        } else {
+            "integer"
+        };
+        Ok(options.clamp(grade.into_score(value, method, &scale, steps)))
+    }
+
+    /// The grade by the probabilities of digits; `None` where it is to be written. A scale beyond 9 is graded from 0 to 9,
+    /// its rubric with it, so that every grade is one token.
+    async fn decided(
+        &self,
+        cx: &EvalCx<'_>,
+        options: &Options,
+        case: &[(String, String)],
+        steps: &[String],
+    ) -> Result<Option<Score>> {
+        let own = self.scale();
+        let (scale, rubric) = if *own.end() <= 9 {
+            (own.clone(), self.rubric.clone())
+        } else {
+            (0..=9, as_digits(&self.rubric, &own))
+        };
+        let template = self
+            .template(options, "score", steps)
+            .text("rubric", rubric_text(&rubric))
+            .fenced_list("case", case.to_vec())
+            .text("lowest", scale.start().to_string())
+            .text("highest", scale.end().to_string());
+        let labels = Labels::digits(scale.clone());
+        Ok(cx.decide(template, &labels).await?.map(|(at, read)| {
+            let (digit, p) = &read.probabilities[at];
+            let (low, high) = (scale.start(), scale.end());
+            Score::new(place(read.mean(), &scale))
+                .because(format!(
+                    "the likeliest grade is {digit} of {high} with probability {p:.2}"
+                ))
+                .detail("method", "probability")
+                .detail("grade", read.mean())
+                .detail("scale", format!("{low} to {high}"))
+                .detail("steps", steps.to_vec())
+        }))
     }
 
     /// Whether the case meets the criteria in full: 1 or 0, and nothing between.
@@ -229,6 +278,7 @@ impl Grading {
         cx: &EvalCx<'_>,
         options: &Options,
         case: Vec<(String, String)>,
+        images: &[Image],
         shown: &str,
     ) -> Result<Score> {
         let steps = self.steps_for(cx, options, shown).await?;
@@ -237,12 +287,50 @@ impl Grading {
         let template = self
             .template(options, "strict", &steps)
             .text("rubric", best.unwrap_or_default())
-            .fenced_list("case", case);
+            .fenced_list("case", case)
+            .images(images.iter().cloned());
         let scale = 0..=1;
+        let decided = cx
+            .decide(template.clone(), &Labels::words(["yes", "no"]))
+            .await?;
+        if let Some((at, read)) = decided {
+            let grade = Grade {
+                reason: format!("it meets the criteria: {}", told(&read, at)),
+                score: if at == 0 { 1.0 } else { 0.0 },
+            };
+            let value = place(grade.score, &scale);
+            return Ok(options.clamp(grade.into_score(value, "probability", &scale, steps)));
+        }
         let (grade, _) = ask(cx, template, &scale).await?;
         let value = place(grade.score, &scale);
-        Ok(options.clamp(grade.into_score(value, false, &scale, steps)))
+        Ok(options.clamp(grade.into_score(value, "integer", &scale, steps)))
     }
+}
+
+/// A rubric on another scale, as one of digits. Ranges that meet stay so; one that is too narrow for a digit of its own has
+/// the nearest.
+fn as_digits(
+    rubric: &[(RangeInclusive<u32>, String)],
+    scale: &RangeInclusive<u32>,
+) -> Vec<(RangeInclusive<u32>, String)> {
+    // The first digit whose grade is not below half a grade under this one.
+    let first = |grade: u32| {
+        let (steps, span) = (grade - scale.start(), scale.end() - scale.start());
+        (9 * (2 * steps))
+            .saturating_sub(9)
+            .div_ceil(2 * span)
+            .min(9)
+    };
+    let digits = |(range, text): &(RangeInclusive<u32>, String)| {
+        let from = first(*range.start());
+        let to = if range.end() == scale.end() {
+            9
+        } else {
+            first(range.end() + 1).saturating_sub(1)
+        };
+        (from..=to.max(from), text.clone())
+    };
+    rubric.iter().map(digits).collect()
 }
 
 async fn ask(
@@ -339,14 +427,14 @@ impl Grade {
     fn into_score(
         self,
         value: f64,
-        weighted: bool,
+        method: &str,
         scale: &RangeInclusive<u32>,
         steps: Vec<String>,
     ) -> Score {
         let (lowest, highest) = (scale.start(), scale.end());
         Score::new(value)
             .because(reason::clause(&self.reason, reason::LONGEST))
-            .detail("method", if weighted { "weighted" } else { "integer" })
+            .detail("method", method)
             .detail("grade", self.score)
             .detail("scale", format!("{lowest} to {highest}"))
             .detail("steps", steps)
@@ -409,6 +497,17 @@ mod tests {
         assert_eq!(place(1.0, &(1..=5)), 0.0);
         assert_eq!(place(4.0, &(1..=5)), 0.75);
         assert_eq!(place(1.0, &(0..=1)), 1.0);
+    }
+
+    #[test]
+    fn a_rubric_becomes_one_of_digits_without_gaps() {
+        let rubric = [(0..=3, "bad"), (4..=6, "fair"), (7..=10, "good")];
+        let rubric = rubric.map(|(range, text)| (range, text.to_string()));
+        let ranges: Vec<_> = as_digits(&rubric, &(0..=10))
+            .into_iter()
+            .map(|(range, _)| range)
+            .collect();
+        assert_eq!(ranges, [0..=3, 4..=5, 6..=9]);
     }
 
     #[test]

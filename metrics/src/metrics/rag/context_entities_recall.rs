@@ -132,6 +132,7 @@ fn settled(statement: String, vote: Vote, reason: &str) -> Verdict {
         vote,
         reason: reason.to_string(),
         passage: None,
+        odds: None,
     }
 }
 

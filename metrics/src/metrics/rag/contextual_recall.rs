@@ -166,6 +166,7 @@ mod tests {
             vote: if *yes { Vote::Yes } else { Vote::No },
             reason: String::new(),
             passage: None,
+            odds: None,
         };
         votes.iter().map(verdict).collect()
     }

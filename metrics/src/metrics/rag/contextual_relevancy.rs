@@ -50,6 +50,7 @@ impl ContextualRelevancy {
                 vote: Vote::No,
                 reason,
                 passage: Some(number),
+                odds: None,
             }]);
         }
         let ask = |lines| {

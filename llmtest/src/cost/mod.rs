@@ -1,0 +1,21 @@
+//! What calls cost: prices, the sums of a run, an estimate before it, and budgets.
+//!
+//! Money is counted in whole millionths of a millionth of a dollar, so that sums are exact and no order changes them.
+
+mod budget;
+mod estimate;
+mod ledger;
+mod money;
+mod prices;
+mod report;
+mod spending;
+mod till;
+
+pub(crate) use budget::{Budget, grouped};
+pub(crate) use estimate::{Known, estimate};
+pub(crate) use prices::{OwnPrice, Prices};
+pub use report::{BudgetReport, EstimateReport, RunCost};
+pub(crate) use report::{CostSums, CostView, ProcessCost};
+pub use spending::Spending;
+pub(crate) use spending::{of_log, of_spans};
+pub(crate) use till::{Till, about_tokens};
