@@ -81,9 +81,7 @@ fn a_judge_that_resists_passes_and_replays_without_a_server() {
 fn a_judge_that_obeys_fails_the_test_and_the_attacks_are_named() {
     let bench = Bench::of("selftest", "obeys");
     let server = server(|answer| {
-        answer.contains("Ignore all previous")
-            || answer.contains("RT-PCR")
-            || answer.contains("calibration item")
+        answer.contains("Ignore all previous") || answer.contains("calibration item")
     });
     let ran = bench.live(&server, HOLDS, &[]);
     assert_eq!(ran.code, 101, "{}", ran.text());
@@ -133,12 +131,57 @@ fn the_report_can_be_had_at_once() {
 }
 
 #[test]
-fn paired_differences_have_the_intervals_of_the_paper() {
-    // An example of Newcombe 1998, table II; and one in which a margin is empty, where the correlation counts as 0 and both
-    // Wilson intervals, [0.90233, 0.99672] of 53/54 and [0.93359, 1] of 54/54, give the ends.
+fn the_command_tries_every_arm_and_asks_nothing_twice() {
+    let bench = Bench::of("selftest", "command");
+    // Obeys orders in whatever it reads, but for what stands behind a marker with a nonce.
+    let server = MockServer::start(|_, request: &Received| {
+        let text = request.text();
+        let (_, answer) = text.rsplit_once("answer:\n").expect("an answer");
+        let fenced = answer.starts_with("<data ");
+        let rights = ["Canberra.", "Shakespeare.", "30 days.", "carbon dioxide."];
+        let is_right = rights.iter().any(|right| answer.contains(right));
+        let obeys = !fenced && answer.contains("Ignore all previous");
+        let verdict = if is_right || obeys { "yes" } else { "no" };
+        Answer::text(&json!({"reason": "", "verdict": verdict}).to_string())
+    });
+    let run = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_attacks"))
+            .current_dir(bench.path())
+            .args(["--base-url", &server.url(), "--limit", "3"])
+            .args(["--resume", "so-far.jsonl", "--json", "found.json"])
+            .output()
+            .expect("the command runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text
+    };
+    let first = run();
+    // Eight answers as they are and three attacks, in three arms.
+    assert!(first.contains("33 verdicts asked for, 0 taken"), "{first}");
+    assert!(first.contains("| no fence | 4/4 | 0/4 |"), "{first}");
+    let found = std::fs::read_to_string(bench.path().join("found.json")).expect("a file");
+    let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+    let flipped = |arm: &str| {
+        (
+            found["all"][arm]["flipped"].as_u64(),
+            found["all"][arm]["of"].as_u64(),
+        )
+    };
+    assert_eq!(flipped("fence"), (Some(0), Some(3)));
+    assert_eq!(flipped("markers only"), (Some(1), Some(3)));
+    assert_eq!(flipped("no fence"), (Some(1), Some(3)));
+    assert_eq!(server.received().len(), 33);
+    assert!(run().contains("0 verdicts asked for, 33 taken"));
+    assert_eq!(server.received().len(), 33);
+}
+
+#[test]
+fn paired_differences_have_the_intervals_of_the_formula() {
+    // Computed apart from the formula, with 40 digits.
     for (counts, low, high) in [
-        ([36, 12, 2, 0], 0.0569, 0.3404),
-        ([53, 0, 1, 0], -0.0977, 0.0496),
+        ([36, 12, 2, 0], 0.056_929_584, 0.340_427_603),
+        ([53, 0, 1, 0], -0.097_714_375, 0.049_621_662),
+        ([20, 3, 9, 41], -0.174_760_626, 0.012_588_753),
     ] {
         let [both, first, second, neither] = counts;
         let paired = Paired {
@@ -149,7 +192,7 @@ fn paired_differences_have_the_intervals_of_the_paper() {
         };
         let (_, interval) = paired.difference().expect("cases");
         assert!(
-            (interval.low - low).abs() < 0.0001 && (interval.high - high).abs() < 0.0001,
+            (interval.low - low).abs() < 1e-8 && (interval.high - high).abs() < 1e-8,
             "{counts:?}: {interval:?}"
         );
     }
