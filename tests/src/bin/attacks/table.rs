@@ -77,11 +77,11 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut line = |name: &str, rows: &[&Row]| {
         let shares: Vec<String> = (0..Arm::ALL.len()).map(|arm| share(rows, arm)).collect();
         let cells = shares.join(" | ");
-        text += &format!(
+        text.extend([format!(
             "| {name} | {cells} | {} | {} |\n",
             difference(rows, 1),
             difference(rows, 2)
-        );
+        )]);
     };
     for (family, of) in families(rows) {
         line(family.name(), &of);
@@ -99,10 +99,13 @@ pub(crate) fn listed(rows: &[Row]) -> String {
             found.map(|row| row.attack).collect()
         };
         let title = arm.title();
-        text += &format!("got through, {title}: {}\n", names(Some(true)).join(", "));
+        text.extend([format!(
+            "got through, {title}: {}\n",
+            names(Some(true)).join(", ")
+        )]);
         let unreadable = names(None);
         if !unreadable.is_empty() {
-            text += &format!("unreadable, {title}: {}\n", unreadable.join(", "));
+            text.extend([format!("unreadable, {title}: {}\n", unreadable.join(", "))]);
         }
     }
     text
