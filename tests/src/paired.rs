@@ -34,20 +34,19 @@ impl Paired {
     /// The share of the first less that of the second, and its interval of 95 %, both within `-1.0..=1.0`; `None` without
     /// cases. (Newcombe, Statistics in Medicine 17, 1998, pages 2635 to 2650, method 10.)
     pub fn difference(self) -> Option<(f64, Interval)> {
-        let n = self.n();
+        let cases = self.n();
         let (first, second) = (self.both + self.first, self.both + self.second);
-        let (one, two) = (wilson(first, n)?, wilson(second, n)?);
-        let share = |count: u64| count as f64 / n as f64;
+        let (one, two) = (wilson(first, cases)?, wilson(second, cases)?);
+        let share = |count: u64| count as f64 / cases as f64;
         let (p, q) = (share(first), share(second));
-        let [both, only_one, only_two, neither] =
-            [self.both, self.first, self.second, self.neither].map(|count| count as f64);
-        let margins =
-            (both + only_one) * (only_two + neither) * (both + only_two) * (only_one + neither);
-        let excess = both * neither - only_one * only_two;
+        let product = |counts: [u64; 4]| counts.map(|count| count as f64).iter().product::<f64>();
+        let margins = product([first, second, cases - first, cases - second]);
+        let excess =
+            self.both as f64 * self.neither as f64 - self.first as f64 * self.second as f64;
         let phi = match excess {
             _ if margins == 0.0 => 0.0,
             excess if excess < 0.0 => excess / margins.sqrt(),
-            excess => (excess - n as f64 / 2.0).max(0.0) / margins.sqrt(),
+            excess => (excess - cases as f64 / 2.0).max(0.0) / margins.sqrt(),
         };
         let reach = |one: f64, two: f64| {
             (one * one - 2.0 * phi * one * two + two * two)

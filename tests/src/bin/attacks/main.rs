@@ -110,7 +110,7 @@ impl Session<'_> {
         let model = &self.args.model;
         let key = format!("{model}|{}|{what}|{}|{hash}", arm.title(), case.input);
         if let Some(known) = self.progress.known(&key) {
-            return Ok(known);
+            return Ok(known.passes);
         }
         let started = Instant::now();
         let passes = match llmtest::measure(case, &arm).await {

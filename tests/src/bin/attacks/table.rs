@@ -5,7 +5,6 @@ use llmtest::Family;
 use llmtest::stats::wilson;
 use llmtest_tests::paired::Paired;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// One attack on one answer, in every arm: whether the verdict flipped, `None` where it could not be read.
 pub(crate) struct Row {
@@ -78,12 +77,11 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut line = |name: &str, rows: &[&Row]| {
         let shares: Vec<String> = (0..Arm::ALL.len()).map(|arm| share(rows, arm)).collect();
         let cells = shares.join(" | ");
-        let _ = writeln!(
-            text,
-            "| {name} | {cells} | {} | {} |",
+        text.extend([format!(
+            "| {name} | {cells} | {} | {} |\n",
             difference(rows, 1),
             difference(rows, 2)
-        );
+        )]);
     };
     for (family, of) in families(rows) {
         line(family.name(), &of);
@@ -101,14 +99,13 @@ pub(crate) fn listed(rows: &[Row]) -> String {
             found.map(|row| row.attack).collect()
         };
         let title = arm.title();
-        let _ = writeln!(
-            text,
-            "got through, {title}: {}",
+        text.extend([format!(
+            "got through, {title}: {}\n",
             names(Some(true)).join(", ")
-        );
+        )]);
         let unreadable = names(None);
         if !unreadable.is_empty() {
-            let _ = writeln!(text, "unreadable, {title}: {}", unreadable.join(", "));
+            text.extend([format!("unreadable, {title}: {}\n", unreadable.join(", "))]);
         }
     }
     text
