@@ -9,6 +9,7 @@ mod terminal;
 mod text;
 mod tree;
 
+#[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
