@@ -69,7 +69,11 @@ pub(super) fn merged(all: impl Iterator<Item = BinaryInfo>) -> Vec<BinaryInfo> {
             .find(|known| known.nextest && info.nextest && known.binary == info.binary);
         let Some(known) = known else {
             if info.nextest {
+                // Each has one test: that it left out the others says nothing.
                 info.filters.clear();
+                if let Some(end) = &mut info.ended {
+                    end.left_out = 0;
+                }
             }
             merged.push(info);
             continue;
@@ -82,4 +86,38 @@ pub(super) fn merged(all: impl Iterator<Item = BinaryInfo>) -> Vec<BinaryInfo> {
         });
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_nextest_are_told_as_one_that_ended_when_all_did() {
+        let of = |filter: &str, nextest, errored: Option<usize>| BinaryInfo {
+            binary: "evals".to_string(),
+            filters: vec![filter.to_string()],
+            nextest,
+            ended: errored.map(|errored| BinaryEnd {
+                errored,
+                left_out: 7,
+                ..BinaryEnd::default()
+            }),
+            ..BinaryInfo::default()
+        };
+        let all = [of("a", true, Some(1)), of("b", true, Some(2))];
+        let one = merged(all.clone().into_iter());
+        assert_eq!(one.len(), 1);
+        assert!(one[0].filters.is_empty());
+        assert_eq!(one[0].ended.unwrap().errored, 3);
+        assert_eq!(one[0].ended.unwrap().left_out, 0);
+
+        let killed = all.into_iter().chain([of("c", true, None)]);
+        assert_eq!(merged(killed)[0].ended, None);
+        // Two processes of one binary are two otherwise.
+        assert_eq!(
+            merged([of("a", false, None), of("b", false, None)].into_iter()).len(),
+            2
+        );
+    }
 }
