@@ -2,6 +2,8 @@
 
 #[cfg(feature = "harness")]
 mod blame;
+#[cfg(feature = "harness")]
+mod calendar;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

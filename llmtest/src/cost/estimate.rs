@@ -8,9 +8,7 @@ use super::spending::Spending;
 use llmtest_metrics::Usage;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::BufReader;
-use std::path::Path;
+use std::io::Read;
 
 /// What is known of the last run.
 #[derive(Debug, Default)]
@@ -23,6 +21,7 @@ pub(crate) struct Known {
 
 #[derive(Deserialize)]
 struct Report {
+    format: u32,
     #[serde(default)]
     cost: RunCost,
     tests: Vec<Case>,
@@ -39,21 +38,18 @@ struct Case {
 }
 
 impl Known {
-    /// Reads the latest runs, but not the present one, until one has recorded this binary.
-    pub(crate) fn last(root: &Path, present: &Path, binary: &str) -> Self {
-        let runs = fs::read_dir(root.join("runs")).into_iter().flatten();
-        let mut reports: Vec<_> = runs
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|run| run != present)
-            .filter_map(|run| {
-                let report = run.join("report.json");
-                Some((fs::metadata(&report).ok()?.modified().ok()?, report))
-            })
-            .collect();
-        reports.sort();
-        let read = |(_, path): (_, std::path::PathBuf)| {
-            let report = BufReader::new(File::open(path).ok()?);
-            let report: Report = serde_json::from_reader(report).ok()?;
+    /// Reads the reports of earlier runs, the latest first, until one has recorded this binary; those of another format say
+    /// nothing.
+    pub(crate) fn last<R: Read>(
+        mut reports: impl Iterator<Item = R>,
+        format: u32,
+        binary: &str,
+    ) -> Self {
+        let read = |file: R| {
+            let report: Report = serde_json::from_reader(file).ok()?;
+            if report.format != format {
+                return None;
+            }
             let cases = report
                 .tests
                 .into_iter()
@@ -70,7 +66,7 @@ impl Known {
             let judge = report.cost.judge;
             (!cases.is_empty()).then_some(Self { judge, cases })
         };
-        reports.into_iter().rev().find_map(read).unwrap_or_default()
+        reports.find_map(read).unwrap_or_default()
     }
 }
 
@@ -205,6 +201,24 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("nothing is spent\n"), "{text}");
+    }
+
+    #[test]
+    fn a_report_of_another_format_or_binary_is_passed_over() {
+        let report = |format: u32, binary: &str, test: &str| {
+            json!({"format": format, "tests": [{"binary": binary, "test": test, "trials": []}]})
+                .to_string()
+        };
+        let all = [
+            report(2, "evals", "later"),
+            report(1, "others", "elsewhere"),
+            "cut".to_string(),
+            report(1, "evals", "earlier"),
+        ];
+        let readers = || all.iter().map(String::as_bytes);
+        let known = Known::last(readers(), 1, "evals");
+        assert_eq!(known.cases.keys().collect::<Vec<_>>(), ["earlier"]);
+        assert!(Known::last(readers(), 3, "evals").cases.is_empty());
     }
 
     #[test]

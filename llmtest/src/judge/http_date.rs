@@ -1,5 +1,7 @@
 //! The dates of HTTP headers.
 
+use crate::calendar;
+
 /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers still send.
 pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = [
@@ -22,7 +24,7 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     let [hour, minute, second] = clock[..] else {
         return None;
     };
-    Some(days_of(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(calendar::days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// Days since 1970 of `1994-11-06`.
@@ -33,20 +35,7 @@ pub(super) fn days(date: &str) -> Option<i64> {
         number.filter(|number| (from..=to).contains(number))
     };
     let (year, month, day) = (number(1970, 9999)?, number(1, 12)?, number(1, 31)?);
-    Some(days_of(year, month, day))
-}
-
-/// Days since 1970, counting years from March so that the leap day comes last.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * month + 2) / 5 + day - 1;
-    era * 146_097 + day_of_era - 719_468
+    Some(calendar::days(year, month, day))
 }
 
 #[cfg(test)]

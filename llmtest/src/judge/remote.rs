@@ -202,9 +202,15 @@ fn schema_key(prompt: &Prompt) -> Option<String> {
         .map(|schema| hash::short(schema.schema.to_string().as_bytes()))
 }
 
+#[cfg(all(test, feature = "bedrock"))]
+mod bedrock;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod images;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -3,6 +3,7 @@
 //! The steps and the test vectors are those of Amazon's documentation: a canonical request, a text to sign with its hash, a
 //! key derived from the secret for the day, the region and the service, and the signature in the header.
 
+use crate::calendar;
 use crate::config::{AwsKeys, JudgeConfig};
 use hmac_sha256::{HMAC, Hash};
 use llmtest_metrics::{JudgeError, JudgeErrorKind};
@@ -167,20 +168,9 @@ fn stamp(now: SystemTime) -> String {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years from March on, so that the leap day comes last.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 {
-        (era * 400 + year, month + 3)
-    } else {
-        (era * 400 + year + 1, month - 9)
-    };
     format!(
-        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z",
+        "{}T{:02}{:02}{:02}Z",
+        calendar::date(days).replace('-', ""),
         second / 3600,
         second / 60 % 60,
         second % 60

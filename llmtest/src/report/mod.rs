@@ -16,7 +16,7 @@ pub use record::{
     GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
     TrialRecord,
 };
-pub(crate) use shards::{FailedLast, Shards, failed_last};
+pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};
 pub(crate) use text::{clean, clean_name, is_unsafe};

@@ -436,9 +436,12 @@ impl FailedLast {
     }
 }
 
-/// What did not pass in the latest run, other than the present one, that recorded this binary; `None` when there is none.
-pub(crate) fn failed_last(root: &Path, present: &Path, binary: &str) -> Option<FailedLast> {
-    let runs = fs::read_dir(root.join("runs")).ok()?;
+/// The reports of all runs but the present one, the latest first.
+pub(crate) fn earlier_reports(
+    root: &Path,
+    present: &Path,
+) -> impl Iterator<Item = BufReader<File>> {
+    let runs = fs::read_dir(root.join("runs")).into_iter().flatten();
     let mut reports: Vec<_> = runs
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|run| run != present)
@@ -448,8 +451,13 @@ pub(crate) fn failed_last(root: &Path, present: &Path, binary: &str) -> Option<F
         })
         .collect();
     reports.sort();
-    reports.into_iter().rev().find_map(|(_, report)| {
-        let file = BufReader::new(File::open(report).ok()?);
+    let open = |(_, report)| File::open::<PathBuf>(report).ok().map(BufReader::new);
+    reports.into_iter().rev().filter_map(open)
+}
+
+/// What did not pass in the latest run, other than the present one, that recorded this binary; `None` when there is none.
+pub(crate) fn failed_last(root: &Path, present: &Path, binary: &str) -> Option<FailedLast> {
+    earlier_reports(root, present).find_map(|file| {
         let report: Ended = serde_json::from_reader(file).ok()?;
         if report.format != RunReport::FORMAT {
             return None;

@@ -13,7 +13,8 @@ use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use crate::report::{
-    FailedLast, GroupRecord, Outcome, Shards, Style, Tally, TestRecord, failed_last, summary,
+    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TestRecord, earlier_reports,
+    failed_last, summary,
 };
 use crate::runtime;
 use crate::telemetry::Sink;
@@ -183,7 +184,8 @@ impl Run {
             return (None, false);
         }
         let root = report_root(Some(config));
-        let last = Known::last(&root, self.shards.folder(), &self.binary);
+        let earlier = earlier_reports(&root, self.shards.folder());
+        let last = Known::last(earlier, RunReport::FORMAT, &self.binary);
         let report = estimate(last, tests, &config.judge.model, &self.till.prices);
         let text = report.text(live, config.mode == Mode::Replay);
         if !asked {

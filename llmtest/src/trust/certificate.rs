@@ -1,6 +1,7 @@
 //! What a judge was found to be, and whether that still holds.
 
 use super::{Confusion, Floor, Gate, Item, Kind, Line, Noise, Report};
+use crate::calendar;
 use crate::report::clean;
 use llmtest_metrics::hash;
 use serde::{Deserialize, Serialize};
@@ -253,20 +254,7 @@ pub fn today() -> String {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    date(since.as_secs() / 86_400)
-}
-
-/// The day so many days after 1970-01-01. (Hinnant, "chrono-Compatible Low-Level Date Algorithms".)
-pub(crate) fn date(days: u64) -> String {
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02}")
+    calendar::date(since.as_secs() / 86_400)
 }
 
 #[cfg(test)]

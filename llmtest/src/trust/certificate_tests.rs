@@ -85,11 +85,6 @@ fn labels_count_and_their_order_and_the_verdicts_do_not() {
 }
 
 #[test]
-fn days_are_dates() {
-    assert_eq!(
-        (date(0), date(11_016)),
-        ("1970-01-01".into(), "2000-02-29".into())
-    );
-    assert_eq!(date(20_780), "2026-11-23");
-    assert_eq!(today().len(), 10);
+fn today_is_a_day_after_this_was_written() {
+    assert!(today().as_str() > "2026-11-22" && today().len() == 10);
 }

@@ -3,7 +3,7 @@
 use super::super::mock::{Answer, Mock, Received};
 use super::super::tests::{Bench, block_on};
 use super::*;
-use llmtest_metrics::{AnyJudge, Image, Schema};
+use llmtest_metrics::{AnyJudge, Schema};
 use serde_json::{Value, json};
 
 pub(super) const KEY: &str = "sk-very-secret-0123456789";
@@ -20,7 +20,7 @@ pub(super) struct Adapter {
     pub(super) cut: Value,
 }
 
-const SCORE: &str = "{\"score\": 7}";
+pub(super) const SCORE: &str = "{\"score\": 7}";
 
 fn chat(content: &Value, finish: &str, refusal: &Value) -> Value {
     json!({
@@ -222,7 +222,7 @@ pub(super) fn ok(body: &Value) -> Answer {
 }
 
 /// The reply of a provider, and what it was asked.
-fn asked(adapter: &Adapter, model: &str) -> (Reply, Received) {
+pub(super) fn asked(adapter: &Adapter, model: &str) -> (Reply, Received) {
     let mock = Mock::start([ok(&adapter.good)]);
     let bench = bench("asked", adapter, &mock.url(), &[]);
     let judge = bench.judges.standard().unwrap();
@@ -234,7 +234,7 @@ fn asked(adapter: &Adapter, model: &str) -> (Reply, Received) {
     (reply, received)
 }
 
-fn has_header(received: &Received, header: &str) {
+pub(super) fn has_header(received: &Received, header: &str) {
     assert!(
         received.head.contains(header),
         "{header}: {}",
@@ -498,140 +498,6 @@ fn cohere_takes_its_key_from_either_variable() {
     has_header(&received, &format!("authorization: Bearer {KEY}"));
 }
 
-#[cfg(feature = "bedrock")]
-#[test]
-fn bedrock_is_made_to_call_a_tool_and_takes_a_bearer_key() {
-    let (reply, received) = asked(&bedrock(), "anthropic.claude-3-5-haiku-20241022-v1:0");
-    let path = "/v1/model/anthropic.claude-3-5-haiku-20241022-v1%3A0/converse";
-    assert!(
-        received.head.starts_with(&format!("POST {path} ")),
-        "{}",
-        received.head
-    );
-    has_header(&received, &format!("authorization: Bearer {KEY}"));
-    let body = received.body;
-    assert_eq!(body["system"], json!([{ "text": "You judge." }]));
-    assert_eq!(
-        body["messages"],
-        json!([{ "role": "user", "content": [{ "text": "How good?" }] }])
-    );
-    assert_eq!(
-        body["inferenceConfig"],
-        json!({ "temperature": 0, "maxTokens": 1024 })
-    );
-    let tool = &body["toolConfig"]["tools"][0]["toolSpec"];
-    assert_eq!(tool["name"], "score");
-    assert_eq!(tool["inputSchema"]["json"]["type"], "object");
-    assert_eq!(
-        body["toolConfig"]["toolChoice"],
-        json!({ "tool": { "name": "score" } })
-    );
-    assert_eq!(reply.usage.unwrap().cached_tokens, 10);
-    let notes = [
-        "the model has no log-probabilities",
-        "the model has no `seed`; the judge may answer differently each time",
-    ];
-    assert_eq!(reply.notes, notes);
-}
-
-#[cfg(feature = "bedrock")]
-#[test]
-fn bedrock_signs_where_there_is_no_bearer_key() {
-    let adapter = bedrock();
-    let mock = Mock::start([ok(&adapter.good)]);
-    let vars = [
-        ("LLMTEST_MODEL", adapter.model),
-        ("LLMTEST_BASE_URL", &mock.url()),
-        ("AWS_REGION", "eu-central-1"),
-        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-        ("AWS_SECRET_ACCESS_KEY", KEY),
-        ("AWS_SESSION_TOKEN", "session-token-0123456789"),
-    ];
-    let bench = Bench::new("bedrock-signs", &vars);
-    ask(&bench.judges.standard().unwrap()).unwrap();
-    let head = mock.received().remove(0).head;
-    let line = |name: &str| {
-        let line = head.lines().find(|line| line.starts_with(name));
-        line.unwrap_or_else(|| panic!("no `{name}` in {head}"))
-    };
-    let authorization = line("authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/");
-    assert!(
-        authorization.contains("/eu-central-1/bedrock/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature="),
-        "{authorization}"
-    );
-    assert_eq!(
-        authorization.rsplit('=').next().unwrap().len(),
-        64,
-        "{authorization}"
-    );
-    assert_eq!(
-        line("x-amz-security-token: "),
-        "x-amz-security-token: session-token-0123456789"
-    );
-    let date = line("x-amz-date: ");
-    assert!(date.ends_with('Z') && date.len() == "x-amz-date: 20150830T123600Z".len());
-    assert!(!head.contains(KEY), "{head}");
-}
-
-#[cfg(feature = "bedrock")]
-#[test]
-fn bedrock_that_refuses_a_forced_tool_is_asked_for_text() {
-    let adapter = bedrock();
-    let text = json!({
-        "output": { "message": { "content": [{ "text": SCORE }] } }, "stopReason": "end_turn",
-    });
-    let refusal = Answer::Status(
-        400,
-        "x-amzn-errortype: ValidationException:http://internal.amazon.com/coral/\r\n",
-        json!({ "message": "This model doesn't support tool use." }).to_string(),
-    );
-    let mock = Mock::start([refusal, ok(&text)]);
-    let bench = bench("text", &adapter, &mock.url(), &[]);
-    let reply = ask(&bench.judges.standard().unwrap()).unwrap();
-    assert_eq!(
-        reply.notes[0],
-        "the server refuses JSON schemas and JSON mode; the reply was read as text with JSON in it"
-    );
-    assert!(mock.received()[1].body["toolConfig"].is_null());
-}
-
-#[cfg(not(feature = "bedrock"))]
-#[test]
-fn without_its_feature_bedrock_names_it() {
-    let vars = [("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
-    let bench = Bench::new("bedrock-off", &vars);
-    let error = ask(&bench.judges.standard().unwrap())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("`bedrock` is switched off in this build")
-            && error.contains("--features bedrock"),
-        "{error}"
-    );
-}
-
-#[cfg(feature = "bedrock")]
-#[test]
-fn bedrock_without_a_region_or_a_key_says_what_to_set() {
-    let message = |vars: &[(&str, &str)]| {
-        let mut all = vec![("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
-        all.extend(vars);
-        let bench = Bench::new("bedrock-bare", &all);
-        ask(&bench.judges.standard().unwrap())
-            .unwrap_err()
-            .to_string()
-    };
-    let error = message(&[]);
-    assert!(error.contains("hint: set AWS_REGION or "), "{error}");
-    let error = message(&[("AWS_REGION", "us-east-1")]);
-    assert!(
-        error.contains("`AWS_BEARER_TOKEN_BEDROCK` is not set")
-            && error.contains("https://bedrock-runtime.us-east-1.amazonaws.com")
-            && error.contains("hint: or set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`"),
-        "{error}"
-    );
-}
-
 #[test]
 fn what_is_known_of_a_model_is_not_asked_for() {
     let adapter = Adapter {
@@ -690,181 +556,17 @@ fn recordings_do_not_depend_on_the_prefix() {
     assert!(ask(&again.judges.standard().unwrap()).unwrap().replayed);
 }
 
+#[cfg(not(feature = "bedrock"))]
 #[test]
-fn embeddings_are_asked_for_in_the_providers_form() {
-    let texts = vec!["one".to_string(), "two".to_string()];
-    let vectors = json!([[1.0, 0.0], [0.0, 3.0]]);
-    let values = json!([{ "values": [1.0, 0.0] }, { "values": [0.0, 3.0] }]);
-    for (adapter, path, answer) in [
-        (
-            gemini(),
-            "/v1/models/gemini-embedding-001:batchEmbedContents",
-            json!({ "embeddings": values }),
-        ),
-        (ollama(), "/api/embed", json!({ "embeddings": vectors })),
-        (
-            azure(),
-            "/v1/openai/deployments/text-embedding-3-small/embeddings?api-version=2024-10-21",
-            json!({ "data": [{ "index": 1, "embedding": [0.0, 3.0] }, { "index": 0, "embedding": [1.0, 0.0] }] }),
-        ),
-        (
-            cohere(),
-            "/v1/embed",
-            json!({ "id": "1", "embeddings": { "float": vectors }, "meta": { "billed_units": { "input_tokens": 2 } } }),
-        ),
-    ] {
-        let mock = Mock::start([ok(&answer)]);
-        let bench = bench("embeds", &adapter, &mock.url(), &[("LLMTEST_MODE", "live")]);
-        let found = block_on(bench.judges.embedder().embed(&texts)).unwrap();
-        assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
-        let head = mock.received().remove(0).head;
-        assert!(head.starts_with(&format!("POST {path} ")), "{head}");
-    }
-    #[cfg(feature = "bedrock")]
-    embeddings_of_bedrock(&texts);
-    let vars = [
-        ("LLMTEST_EMBEDDER_MODEL", "anthropic:x"),
-        ("LLMTEST_MODE", "live"),
-    ];
-    let bench = Bench::new("no-embeddings", &vars);
-    let error = block_on(bench.judges.embedder().embed(&texts))
+fn without_its_feature_bedrock_names_it() {
+    let vars = [("LLMTEST_MODEL", "bedrock:m"), ("LLMTEST_MODE", "live")];
+    let bench = Bench::new("bedrock-off", &vars);
+    let error = ask(&bench.judges.standard().unwrap())
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("`anthropic` has no embeddings"),
+        error.starts_with("`bedrock` is switched off in this build")
+            && error.contains("--features bedrock"),
         "{error}"
-    );
-}
-
-/// Titan takes one text a request, Cohere's models all of them.
-#[cfg(feature = "bedrock")]
-fn embeddings_of_bedrock(texts: &[String]) {
-    let one = |vector: Value| ok(&json!({ "embedding": vector, "inputTextTokenCount": 1 }));
-    let mock = Mock::start([one(json!([1.0, 0.0])), one(json!([0.0, 3.0]))]);
-    let live = ("LLMTEST_MODE", "live");
-    let titan = bench("embeds", &bedrock(), &mock.url(), &[live]);
-    let found = block_on(titan.judges.embedder().embed(texts)).unwrap();
-    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
-    let received = mock.received();
-    assert!(
-        received[0]
-            .head
-            .starts_with("POST /v1/model/amazon.titan-embed-text-v2%3A0/invoke "),
-        "{}",
-        received[0].head
-    );
-    assert_eq!(received[1].body, json!({ "inputText": "two" }));
-    let both = json!({ "embeddings": { "float": [[1.0, 0.0], [0.0, 3.0]] } });
-    let mock = Mock::start([ok(&both)]);
-    let model = (
-        "LLMTEST_EMBEDDER_MODEL",
-        "bedrock:cohere.embed-multilingual-v3",
-    );
-    let cohere = bench("embeds2", &bedrock(), &mock.url(), &[live, model]);
-    let found = block_on(cohere.judges.embedder().embed(texts)).unwrap();
-    assert_eq!(found, [[1.0, 0.0], [0.0, 3.0]]);
-    let body = mock.received().remove(0).body;
-    assert_eq!(body["texts"], json!(["one", "two"]));
-    assert!(body["model"].is_null(), "{body}");
-}
-
-/// What each provider is shown of an image at hand; a recording holds its hash.
-#[test]
-fn images_are_shown_in_the_form_of_every_provider() {
-    let cases = [
-        (
-            openai(),
-            "/messages/1/content/1",
-            json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,iVBORw==" } }),
-        ),
-        (
-            cohere(),
-            "/messages/1/content/1/image_url/url",
-            json!("data:image/png;base64,iVBORw=="),
-        ),
-        (
-            responses(),
-            "/input/1/content/1",
-            json!({ "type": "input_image", "image_url": "data:image/png;base64,iVBORw==" }),
-        ),
-        (
-            anthropic(),
-            "/messages/0/content/0",
-            json!({ "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "iVBORw==" } }),
-        ),
-        (
-            gemini(),
-            "/contents/0/parts/0",
-            json!({ "inlineData": { "mimeType": "image/png", "data": "iVBORw==" } }),
-        ),
-        (ollama(), "/messages/1/images", json!(["iVBORw=="])),
-        #[cfg(feature = "bedrock")]
-        (
-            bedrock(),
-            "/messages/0/content/0",
-            json!({ "image": { "format": "png", "source": { "bytes": "iVBORw==" } } }),
-        ),
-    ];
-    for (adapter, place, expected) in cases {
-        let mock = Mock::start([ok(&adapter.good)]);
-        let bench = bench("image", &adapter, &mock.url(), &[]);
-        let mut prompt = prompt();
-        prompt.messages[1].images = vec![Image::from_bytes("image/png", *b"\x89PNG")];
-        let judge = bench.judges.standard().unwrap();
-        block_on(judge.complete(&prompt)).unwrap();
-        let body = mock.received().remove(0).body;
-        assert_eq!(body.pointer(place), Some(&expected), "{body}");
-        bench.recordings.finish().unwrap();
-        let recorded = bench.recorded("judge/g_eval.jsonl");
-        assert!(
-            recorded.contains("\"images\":[\"image/png ") && !recorded.contains("iVBORw"),
-            "{recorded}"
-        );
-        // Another image is another request.
-        prompt.messages[1].images = vec![Image::from_bytes("image/png", *b"\x89PNH")];
-        assert!(!block_on(judge.complete(&prompt)).unwrap().replayed);
-        assert_eq!(mock.received().len(), 2);
-    }
-}
-
-#[test]
-fn an_image_that_cannot_be_shown_is_an_error() {
-    let deepseek = Adapter {
-        model: "deepseek:deepseek-chat",
-        key: "DEEPSEEK_API_KEY",
-        ..openai()
-    };
-    let at_hand = Image::from_bytes("image/png", *b"\x89PNG");
-    let error = |adapter: &Adapter, image: &Image, answer: Answer| {
-        let mock = Mock::start([answer]);
-        let bench = bench("unfit", adapter, &mock.url(), &[("LLMTEST_RETRIES", "0")]);
-        let mut prompt = prompt();
-        prompt.messages[1].images = vec![image.clone()];
-        let judge = bench.judges.standard().unwrap();
-        let error = block_on(judge.complete(&prompt)).unwrap_err().to_string();
-        (error, mock.received().len())
-    };
-    let good = || ok(&openai().good);
-    let (said, asked) = error(&deepseek, &at_hand, good());
-    assert!(
-        said.starts_with("`deepseek` takes no images\nhint: ") && asked == 0,
-        "{said}"
-    );
-    let (said, asked) = error(&ollama(), &Image::url("https://example.com/a.png"), good());
-    assert!(
-        said.contains("`ollama` fetches no images") && asked == 0,
-        "{said}"
-    );
-    let odd = Image::from_bytes("image/tiff", *b"II*");
-    let (said, asked) = error(&openai(), &odd, good());
-    assert!(
-        said.contains("`image/tiff` is no kind") && asked == 0,
-        "{said}"
-    );
-    let refusal = Answer::error(400, "Invalid content type. image_url is not supported");
-    let (said, asked) = error(&openai(), &at_hand, refusal);
-    assert!(
-        said.contains("its prompt shows images (1), which not every model takes") && asked == 1,
-        "{said}"
     );
 }

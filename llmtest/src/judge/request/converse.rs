@@ -1,7 +1,7 @@
 //! Requests to Bedrock: converse, and invoke for embeddings.
 
 use super::super::dialect::{Dialect, Format, Limit};
-use super::{apart, cohere, segment};
+use super::{apart, cohere, segment, turns};
 use llmtest_metrics::Prompt;
 use serde_json::{Value, json};
 
@@ -16,17 +16,7 @@ pub(super) fn url(base: &str, model: &str, call: &str) -> String {
 /// The request's body, and the tool that the model has to call: that is how the form of a reply is enforced.
 pub(super) fn body(prompt: &Prompt, dialect: Dialect) -> (Value, Option<String>) {
     let (system, messages) = apart(prompt);
-    let messages: Vec<Value> = messages
-        .into_iter()
-        .map(|message| {
-            let role = if message.role == "assistant" {
-                "assistant"
-            } else {
-                "user"
-            };
-            json!({ "role": role, "content": super::images::converse(message) })
-        })
-        .collect();
+    let messages = turns(messages, super::images::converse);
     let mut config = json!({});
     if !dialect.no_temperature {
         config["temperature"] = super::temperature(prompt);

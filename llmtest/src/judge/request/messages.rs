@@ -1,7 +1,7 @@
 //! Requests to Anthropic's messages.
 
 use super::super::dialect::{Dialect, Format};
-use super::apart;
+use super::{apart, turns};
 use llmtest_metrics::Prompt;
 use serde_json::{Map, Value, json};
 
@@ -22,17 +22,7 @@ const LIMITS: [&str; 9] = [
 /// before structured outputs know no other.
 pub(super) fn body(prompt: &Prompt, model: &str, dialect: Dialect) -> (Value, Option<String>) {
     let (system, messages) = apart(prompt);
-    let messages: Vec<Value> = messages
-        .into_iter()
-        .map(|message| {
-            let role = if message.role == "assistant" {
-                "assistant"
-            } else {
-                "user"
-            };
-            json!({ "role": role, "content": super::images::messages(message) })
-        })
-        .collect();
+    let messages = turns(messages, super::images::messages);
     // The limit is not optional here.
     let mut body = json!({ "model": model, "messages": messages, "max_tokens": prompt.max_tokens });
     if !system.is_empty() {

@@ -188,5 +188,18 @@ fn apart(prompt: &Prompt) -> (String, Vec<&Message>) {
     (system.join("\n\n"), rest)
 }
 
+/// The turns of a talk between two, where there is no other role; `content` is how the provider shows a message.
+fn turns(messages: Vec<&Message>, content: fn(&Message) -> Value) -> Vec<Value> {
+    let turn = |message: &Message| {
+        let role = if message.role == "assistant" {
+            "assistant"
+        } else {
+            "user"
+        };
+        json!({ "role": role, "content": content(message) })
+    };
+    messages.into_iter().map(turn).collect()
+}
+
 #[cfg(test)]
 mod tests;

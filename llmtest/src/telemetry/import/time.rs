@@ -1,5 +1,7 @@
 //! Times of day in RFC 3339.
 
+use crate::calendar;
+
 /// Nanoseconds since 1970 of `2026-05-07T11:39:25.649Z`; a time without a zone is UTC.
 pub(super) fn nanoseconds(text: &str) -> Option<i128> {
     let text = text.trim();
@@ -27,7 +29,7 @@ pub(super) fn nanoseconds(text: &str) -> Option<i128> {
         return None;
     }
     let fraction: i128 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let seconds = calendar::days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     Some(i128::from(seconds - offset(zone)?) * 1_000_000_000 + fraction)
 }
 
@@ -48,15 +50,6 @@ fn offset(zone: &str) -> Option<i64> {
     let minutes = digits.get(2..).filter(|text| !text.is_empty());
     let minutes = minutes.map_or(Some(0), |text| whole(text, 2))?;
     Some(sign * (hours * 3_600 + minutes * 60))
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

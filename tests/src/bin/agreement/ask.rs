@@ -6,6 +6,9 @@ use llmtest::probability::Labels;
 use llmtest::{Bar, EvalCx, Metric, Result, Score, Template, TestCase};
 use serde_json::{Value, json};
 
+/// The end of the first message of every prompt.
+const JSON_ONLY: &str = "Reply with a single JSON object and nothing else.";
+
 /// How a verdict is obtained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -67,10 +70,11 @@ impl Metric for Asked<'_> {
                 let form = "Answer `yes` or `no` in plain text, and say why in one sentence.";
                 let mut prompt = self.template(form).max_tokens(300).prompt()?;
                 // The usual first message asks for JSON.
-                prompt.messages[0].content = prompt.messages[0].content.replace(
-                    "Reply with a single JSON object and nothing else.",
-                    "Reply in plain text.",
-                );
+                let first = &mut prompt.messages[0].content;
+                let (before, _) = first
+                    .split_once(JSON_ONLY)
+                    .ok_or("the first message does not ask for JSON in the words that are known")?;
+                *first = format!("{before}Reply in plain text.");
                 let reply = cx.ask_text(prompt).await?;
                 let verdict = first_word(&reply.text).ok_or_else(|| {
                     format!("neither yes nor no stands first in {:?}", reply.text)

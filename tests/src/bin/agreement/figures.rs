@@ -1,7 +1,7 @@
 //! How well verdicts agree with labels.
 
 use llmtest::probability::Calibration;
-use llmtest::stats::{self, Interval, Rng};
+use llmtest::trust::Confusion;
 
 /// A verdict, the probability of yes where it is known, and what people say.
 #[derive(Clone, Copy)]
@@ -11,47 +11,9 @@ pub(crate) struct Judged {
     pub(crate) label: bool,
 }
 
-/// The share of verdicts that equal the label, with Wilson's interval.
-pub(crate) fn agreement(rows: &[Judged]) -> Option<(f64, Interval)> {
-    let right = rows.iter().filter(|row| row.verdict == row.label).count();
-    let interval = stats::wilson(right as u64, rows.len() as u64)?;
-    Some((right as f64 / rows.len() as f64, interval))
-}
-
-/// Cohen's kappa, with a percentile interval over 2,000 resamples; resamples in which it is undefined count as 0.
-pub(crate) fn kappa(rows: &[Judged]) -> Option<(f64, Interval)> {
-    let value = kappa_of(rows.iter())?;
-    let mut rng = Rng::new(7);
-    let n = rows.len();
-    let mut drawn: Vec<f64> = (0..2000)
-        .map(|_| {
-            let sample: Vec<&Judged> = (0..n)
-                .map(|_| &rows[usize::try_from(rng.below(n as u64)).unwrap_or_default()])
-                .collect();
-            kappa_of(sample.into_iter()).unwrap_or_default()
-        })
-        .collect();
-    drawn.sort_by(f64::total_cmp);
-    let interval = Interval {
-        low: drawn[49],
-        high: drawn[1949],
-    };
-    Some((value, interval))
-}
-
-/// `(po - pe) / (1 - pe)`.
-fn kappa_of<'a>(rows: impl Iterator<Item = &'a Judged>) -> Option<f64> {
-    let (mut n, mut equal, mut said, mut labelled) = (0.0, 0.0, 0.0, 0.0);
-    for row in rows {
-        let one = |yes: bool| f64::from(u8::from(yes));
-        n += 1.0;
-        equal += one(row.verdict == row.label);
-        said += one(row.verdict);
-        labelled += one(row.label);
-    }
-    let (said, labelled) = (said / n, labelled / n);
-    let chance: f64 = said * labelled + (1.0 - said) * (1.0 - labelled);
-    (n > 0.0 && chance < 1.0).then(|| (equal / n - chance) / (1.0 - chance))
+/// The counts of verdicts by label.
+pub(crate) fn confusion(rows: &[Judged]) -> Confusion {
+    rows.iter().map(|row| (row.label, row.verdict)).collect()
 }
 
 /// How often a good row has a higher probability of yes than a bad one; equal ones count half.

@@ -15,6 +15,7 @@ mod figures;
 
 use ask::Mode;
 use figures::Judged;
+use llmtest::trust::Figure;
 use serde::{Deserialize, Serialize};
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -210,16 +211,17 @@ fn report(lines: &[Line]) {
 }
 
 fn row(set: &str, name: &str, judged: &[Judged], sums: &str) {
-    let shown = |figure: Option<(f64, llmtest::stats::Interval)>| {
-        figure.map_or("–".to_string(), |(value, ends)| {
-            format!("{value:.3} [{:.3}, {:.3}]", ends.low, ends.high)
-        })
+    let shown = |figure: Figure| match (figure.value, figure.interval) {
+        (Some(value), Some(ends)) => format!("{value:.3} [{:.3}, {:.3}]", ends.low, ends.high),
+        (Some(value), None) => format!("{value:.3}"),
+        _ => "–".to_string(),
     };
+    let counts = figures::confusion(judged);
     println!(
         "| {set} | {name} | {} | {} | {} | {} | {sums} |",
         judged.len(),
-        shown(figures::agreement(judged)),
-        shown(figures::kappa(judged)),
+        shown(counts.accuracy()),
+        shown(counts.kappa()),
         figures::auc(judged).map_or("–".to_string(), |auc| format!("{auc:.3}")),
     );
 }
