@@ -16,6 +16,8 @@ mod dataset;
 #[cfg(feature = "harness")]
 mod entry;
 #[cfg(feature = "harness")]
+pub mod gate;
+#[cfg(feature = "harness")]
 mod harness;
 #[cfg(feature = "harness")]
 mod judge;
@@ -28,6 +30,8 @@ mod redact;
 mod report;
 #[cfg(feature = "harness")]
 mod runner;
+#[cfg(feature = "harness")]
+pub mod runs;
 #[cfg(feature = "harness")]
 mod runtime;
 #[cfg(feature = "harness")]
@@ -62,8 +66,8 @@ pub use observe::{
 };
 #[cfg(feature = "harness")]
 pub use report::{
-    BinaryEnd, BinaryInfo, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
-    TranscriptEntry, TrialRecord,
+    BinaryEnd, BinaryInfo, GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport,
+    TestRecord, TranscriptEntry, TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};

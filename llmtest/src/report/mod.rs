@@ -13,8 +13,8 @@ mod tree;
 pub(crate) use process::UsedKeys;
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
-    GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord, TranscriptEntry,
-    TrialRecord,
+    GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
+    TranscriptEntry, TrialRecord,
 };
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 pub(crate) use summary::{Tally, summary};

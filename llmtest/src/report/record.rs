@@ -3,6 +3,7 @@
 use super::process::BinaryInfo;
 use crate::Blame;
 use crate::cost::{RunCost, Spending};
+use llmtest_metrics::hash::Hasher;
 use llmtest_metrics::{Bar, Exchange, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -90,9 +91,34 @@ pub struct RunInfo {
     /// The test binaries, as they were started; none in the reports of earlier versions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub binaries: Vec<BinaryInfo>,
+    /// When its first process began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
+    #[serde(skip_serializing_if = "is_default")]
+    pub started: u64,
+    /// The state of the repository that it ran in; none outside of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitState>,
+    /// The configured judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// Spans that belong to no case, by name: calls on threads that the case was not carried to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unattributed_spans: BTreeMap<String, usize>,
+}
+
+/// A repository, as it was when a run began.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct GitState {
+    /// The commit that was checked out, in hexadecimal; none before the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch; none where a commit was checked out by itself, as in CI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Whether files that git follows were changed; none where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<bool>,
 }
 
 /// One case: a test without dataset, or one row.
@@ -168,8 +194,27 @@ pub struct TrialRecord {
     /// When it began: milliseconds since 1970, UTC; zero in the reports of earlier versions.
     #[serde(default)]
     pub started: u64,
+    /// The hash of `cases`, 16 hex digits: trials with the same digest gave the same to be measured. Empty in the reports of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// Seconds of the body.
     pub duration: f64,
+}
+
+impl TrialRecord {
+    /// Writes down the digests of what was returned and of how it was judged.
+    pub(crate) fn sign(&mut self) {
+        let mut hash = Hasher::new();
+        for case in &self.cases {
+            hash.part(case.to_string().as_bytes());
+        }
+        hash.part(self.error.as_deref().unwrap_or_default().as_bytes());
+        self.digest = hash.hex64();
+        for measurement in &mut self.measurements {
+            measurement.digest = measurement.signature();
+        }
+    }
 }
 
 /// One metric of one case or component.
@@ -255,6 +300,10 @@ pub struct MeasurementRecord {
     /// What the judges were asked and what they answered, in order. Recorded always; shown with `LLMTEST_SHOW=all`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<TranscriptEntry>,
+    /// The hash of what was asked of judges, of what they answered and of what came of it, 16 hex digits: of equal digests,
+    /// nothing changed. Empty in the reports of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// Seconds.
     pub duration: f64,
 }
@@ -334,6 +383,27 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl MeasurementRecord {
+    /// Its digest. What only says how it came about (time, money, whether a call was replayed) is left out.
+    fn signature(&self) -> String {
+        let mut hash = Hasher::new();
+        let mut part = |text: &str| hash.part(text.as_bytes());
+        part(&self.title());
+        part(self.outcome.as_str());
+        part(&format!("{:?} {:?}", self.score, self.bar));
+        part(self.reason.as_deref().unwrap_or_default());
+        part(self.judge.as_deref().unwrap_or_default());
+        for (purpose, version) in &self.prompts {
+            part(purpose);
+            part(version);
+        }
+        for call in &self.transcript {
+            part(&call.judge);
+            part(&call.prompt);
+            part(&call.reply);
+        }
+        hash.hex64()
+    }
+
     /// `retrieve › contextual_relevancy (label) #2`; of a part, `search (worst) › equals, span 2`.
     pub fn title(&self) -> String {
         let mut title = self

@@ -333,6 +333,12 @@ impl Contents {
     }
 }
 
+/// When the first process began.
+fn began<'a>(processes: impl Iterator<Item = &'a BinaryInfo>) -> u64 {
+    let known = processes.map(|process| process.started);
+    known.min().unwrap_or_default()
+}
+
 /// Writes the report of these shards. Of several attempts at one case the last counts. Cases are copied from file to file,
 /// one at a time: however much a run recorded, the fold holds only where it stands.
 fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
@@ -354,8 +360,10 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         id: id.to_string(),
         llmtest: env!("CARGO_PKG_VERSION").to_string(),
         processes: shards.len(),
+        started: began(processes.values()),
         binaries: merged(processes.into_values()),
         unattributed_spans: unattributed,
+        ..RunInfo::default()
     };
     write!(
         out,
@@ -524,6 +532,7 @@ mod tests {
                 stages: (0, 0),
                 application: crate::Spending::default(),
                 started: 0,
+                digest: String::new(),
                 duration: 0.1,
             }],
         }

@@ -132,6 +132,7 @@ fn errored(why: String) -> TrialRecord {
         stages: (0, 0),
         application: Spending::default(),
         started: now(),
+        digest: String::new(),
         duration: 0.0,
     }
 }
@@ -183,6 +184,7 @@ async fn run_trial(
         stages,
         application: cost::of_spans(&trace.spans, &run.till.prices),
         started: clock,
+        digest: String::new(),
         duration: started.elapsed().as_secs_f64(),
     };
     let checks = match produced.map(|produced| produced.map_err(|error| error_chain(&*error))) {

@@ -315,6 +315,7 @@ impl About {
                 .into_iter()
                 .map(|exchange| TranscriptEntry::new(exchange, limit))
                 .collect(),
+            digest: String::new(),
             duration: duration.as_secs_f64(),
         };
         match score {

@@ -13,8 +13,8 @@ use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use crate::report::{
-    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TestRecord, earlier_reports,
-    failed_last, summary,
+    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TestRecord, TrialRecord,
+    earlier_reports, failed_last, summary,
 };
 use crate::runtime;
 use crate::telemetry::Sink;
@@ -228,7 +228,8 @@ impl Run {
     }
 
     /// Adds a case to the record.
-    pub(crate) fn record(&self, record: TestRecord) {
+    pub(crate) fn record(&self, mut record: TestRecord) {
+        record.trials.iter_mut().for_each(TrialRecord::sign);
         self.tally
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
