@@ -77,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) tags: Vec<String>,
     /// Run only what failed last.
     pub(crate) failed: bool,
+    /// How often each case runs, whatever its test says.
+    pub(crate) trials: Option<u32>,
     /// Show prompts, replies and reasons of what passed, too.
     pub(crate) show_all: bool,
     pub(crate) ci: bool,
@@ -281,6 +283,7 @@ pub(crate) fn load(
         run_id: env.run_id()?,
         tags: env.list("LLMTEST_TAGS"),
         failed: env.switch("LLMTEST_FAILED")?,
+        trials: env.trials()?,
         show_all: env.show_all()?,
         ci: env.flag("CI"),
         nextest: env.flag("NEXTEST"),

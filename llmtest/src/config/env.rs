@@ -75,6 +75,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("LLMTEST_FAILED", "`1` runs only what failed last"),
     (
+        "LLMTEST_TRIALS",
+        "how often each case runs, whatever its test says: to look for flakiness",
+    ),
+    (
         "LLMTEST_SHOW",
         "`all` shows prompts, replies and reasons of what passed, too",
     ),
@@ -174,6 +178,14 @@ impl<'a> Env<'a> {
             Ok(count) => Ok(count),
         };
         self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn trials(&self) -> Result<Option<u32>, ConfigError> {
+        const NAME: &str = "LLMTEST_TRIALS";
+        match self.number(NAME)? {
+            Some(0) => Err(wrong(NAME, "0", "set it to a whole number from 1")),
+            trials => Ok(trials),
+        }
     }
 
     /// So many a minute.

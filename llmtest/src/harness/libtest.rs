@@ -43,7 +43,7 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
     let run = start(Some(dir.clone()), None);
     let asked = Asked::parse(std::env::args().skip(1));
-    let alone = asked.exact && asked.filters.len() == 1 && entry.trials == 1;
+    let alone = asked.exact && asked.filters.len() == 1 && run.trials(entry).0 == 1;
     if alone && matches!(entry.dataset, Dataset::None) {
         adopt_orphans();
     }

@@ -208,7 +208,7 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         run.begin(|| args.narrowing());
     }
     if let [(Work::Case(case), ..)] = queue.make_contiguous()
-        && case.entry.trials == 1
+        && run.trials(case.entry).0 == 1
     {
         adopt_orphans();
     }

@@ -3,6 +3,7 @@
 mod blame;
 mod process;
 mod record;
+mod repeats;
 mod shards;
 mod summary;
 mod terminal;
@@ -16,6 +17,7 @@ pub use record::{
     GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
     TranscriptEntry, TrialRecord,
 };
+pub use repeats::{RepeatRates, Repeats, Stability};
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};

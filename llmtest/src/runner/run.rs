@@ -195,6 +195,18 @@ impl Run {
         (text.map(|text| self.shown(text)), asked)
     }
 
+    /// How often a case of this test runs, and how many of its trials must pass. With `LLMTEST_TRIALS` the share that must
+    /// pass stays, rounded up.
+    pub(crate) fn trials(&self, entry: &TestEntry) -> (u32, u32) {
+        let own = (entry.trials, entry.passes.unwrap_or(entry.trials));
+        let asked = self.config.as_ref().ok().and_then(|config| config.trials);
+        asked.map_or(own, |trials| {
+            let share = u64::from(own.1) * u64::from(trials);
+            let needed = share.div_ceil(u64::from(own.0.max(1)));
+            (trials, u32::try_from(needed).unwrap_or(trials))
+        })
+    }
+
     /// The time limit of a body.
     pub(crate) fn timeout(&self, own: Option<Duration>) -> Duration {
         own.unwrap_or_else(|| {
