@@ -6,7 +6,7 @@ use crate::dataset::{self, manifest_dir};
 use crate::entry::{self, Dataset, TestEntry};
 use crate::observe::adopt_orphans;
 use crate::report::{GroupRecord, Outcome, TestRecord, group_block, test_block};
-use crate::runner::{Case, Place, Run, run_case, start};
+use crate::runner::{Case, Ended, Place, Run, run_or_keep, start};
 use crate::runtime;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,6 +42,12 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     let vars = config::HarnessVars::from_env();
     let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
     let run = start(Some(dir.clone()), None);
+    if let Some(why) = &run.refused {
+        return Verdict {
+            failed: true,
+            block: format!("  error: {why}"),
+        };
+    }
     let asked = Asked::parse(std::env::args().skip(1));
     let alone = asked.exact && asked.filters.len() == 1 && entry.trials == 1;
     if alone && matches!(entry.dataset, Dataset::None) {
@@ -77,6 +83,12 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         if let Err(error) = &run.config {
             verdict.failed = true;
             verdict.block = format!("{}\n  error: {error}", verdict.block);
+        }
+        // Nor may what nobody can look up later; libtest has nothing but tests that can fail.
+        if let Some(error) = run.trouble() {
+            let own = if verdict.failed { "" } else { "\n  (the test itself passed)" };
+            verdict.failed = true;
+            verdict.block = format!("{}\n  error: {error}{own}", verdict.block);
         }
     } else {
         run.settle_recordings();
@@ -119,14 +131,14 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
         return Verdict { failed, block };
     }
     let case = clash.map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
-    let record = run_case(run, case, Place::Thread).await;
-    let failed = record.outcome != Outcome::Passed;
+    let ended = run_or_keep(run, case, Place::Thread).await;
+    let failed = ended.record.outcome != Outcome::Passed;
     let block = if failed || run.style.all {
-        run.shown(test_block(&record, run.style))
+        run.shown(test_block(&ended.record, run.style))
     } else {
         String::new()
     };
-    run.record(record);
+    run.record(ended);
     Verdict { failed, block }
 }
 
@@ -149,14 +161,15 @@ pub(super) async fn run_rows(
         Ok(rows) => {
             let mut tasks = tokio::task::JoinSet::new();
             let most = run.capacity.saturating_mul(2).clamp(2, 4096);
-            let mut take = |ended: Result<TestRecord, tokio::task::JoinError>| match ended {
-                Ok(record) => {
+            let mut take = |ended: Result<Ended, tokio::task::JoinError>| match ended {
+                Ok(ended) => {
+                    let record = &ended.record;
                     *counts.entry(record.outcome).or_default() += 1;
                     let wanted = record.outcome != Outcome::Passed || run.style.all;
                     if wanted && shown.len() < KEPT {
                         shown.push(record.clone());
                     }
-                    run.record(record);
+                    run.record(ended);
                 }
                 Err(problem) => {
                     *counts.entry(Outcome::Errored).or_default() += 1;
@@ -167,7 +180,7 @@ pub(super) async fn run_rows(
                 if tasks.len() >= most {
                     tasks.join_next().await.map(&mut take);
                 }
-                tasks.spawn(run_case(
+                tasks.spawn(run_or_keep(
                     run,
                     Case::row(entry, position, row.id, row.row),
                     place,
