@@ -6,13 +6,14 @@ use crate::dataset::{self, manifest_dir};
 use crate::entry::{self, Dataset, TestEntry};
 use crate::observe::adopt_orphans;
 use crate::report::{GroupRecord, Outcome, TestRecord, group_block, test_block};
-use crate::runner::{Case, Ended, Place, Run, run_or_keep, start};
+use crate::runner::{Case, Place, Run, run_or_keep, start};
 use crate::runtime;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::task::JoinError;
 
 /// How a test ended, for libtest. A failure prints its block and nothing else: no panic, no backtrace.
 pub struct Verdict {
@@ -161,15 +162,10 @@ pub(super) async fn run_rows(
         Ok(rows) => {
             let mut tasks = tokio::task::JoinSet::new();
             let most = run.capacity.saturating_mul(2).clamp(2, 4096);
-            let mut take = |ended: Result<Ended, tokio::task::JoinError>| match ended {
-                Ok(ended) => {
-                    let record = &ended.record;
-                    *counts.entry(record.outcome).or_default() += 1;
-                    let wanted = record.outcome != Outcome::Passed || run.style.all;
-                    if wanted && shown.len() < KEPT {
-                        shown.push(record.clone());
-                    }
-                    run.record(ended);
+            let mut take = |ended: Result<(Outcome, Option<TestRecord>), JoinError>| match ended {
+                Ok((outcome, record)) => {
+                    *counts.entry(outcome).or_default() += 1;
+                    shown.extend(record.filter(|_| shown.len() < KEPT));
                 }
                 Err(problem) => {
                     *counts.entry(Outcome::Errored).or_default() += 1;
@@ -180,11 +176,16 @@ pub(super) async fn run_rows(
                 if tasks.len() >= most {
                     tasks.join_next().await.map(&mut take);
                 }
-                tasks.spawn(run_or_keep(
-                    run,
-                    Case::row(entry, position, row.id, row.row),
-                    place,
-                ));
+                let case = Case::row(entry, position, row.id, row.row);
+                tasks.spawn(async move {
+                    let ended = run_or_keep(run, case, place).await;
+                    let outcome = ended.record.outcome;
+                    let wanted = outcome != Outcome::Passed || run.style.all;
+                    let shown = wanted.then(|| ended.record.clone());
+                    // At once, and not when all that are in flight have ended: the process may be killed.
+                    run.record(ended);
+                    (outcome, shown)
+                });
             }
             while let Some(ended) = tasks.join_next().await {
                 take(ended);

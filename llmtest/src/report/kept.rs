@@ -97,14 +97,35 @@ struct CaseHead {
     outcome: Outcome,
 }
 
-/// The hash of what a case is known by: its place in the sources and its row may be others by now.
-fn key(binary: &str, file: &str, test: &str, row: Option<&str>) -> u64 {
-    let mut hash = hash::Hasher::new();
-    for part in [binary, file, test, row.unwrap_or_default()] {
-        hash.part(part.as_bytes());
+impl CaseHead {
+    fn name(&self) -> CaseName<'_> {
+        CaseName {
+            binary: &self.binary,
+            file: &self.file,
+            test: &self.test,
+            row: self.row.as_deref(),
+        }
     }
-    hash.part(&[u8::from(row.is_some())]);
-    u64::from_str_radix(&hash.hex64(), 16).unwrap_or_default()
+}
+
+/// What a case is known by: its line and its place in the dataset may be others by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CaseName<'a> {
+    pub(crate) binary: &'a str,
+    pub(crate) file: &'a str,
+    pub(crate) test: &'a str,
+    pub(crate) row: Option<&'a str>,
+}
+
+impl CaseName<'_> {
+    fn key(&self) -> u64 {
+        let mut hash = hash::Hasher::new();
+        for part in [Some(self.binary), Some(self.file), Some(self.test), self.row] {
+            hash.part(part.unwrap_or_default().as_bytes());
+        }
+        hash.part(&[u8::from(self.row.is_some())]);
+        u64::from_str_radix(&hash.hex64(), 16).unwrap_or_default()
+    }
 }
 
 /// A line of the list.
@@ -211,7 +232,7 @@ impl Kept {
                             start: at + AROUND.0.len() as u64,
                             length: record.len() as u64,
                         });
-                        let key = key(&case.binary, &case.file, &case.test, case.row.as_deref());
+                        let key = case.name().key();
                         let order = (number, case.attempt);
                         let older = cases.get(&key).is_none_or(|(known, ..)| *known <= order);
                         if let Some(place) = place.filter(|_| older) {
@@ -246,24 +267,28 @@ impl Kept {
         self.head.git.as_ref()
     }
 
+    /// Whether the case need not run again.
+    pub(crate) fn has(&self, name: &CaseName<'_>) -> bool {
+        self.places.contains_key(&name.key())
+    }
+
     /// The record of a case that need not run again.
-    pub(crate) fn record(
-        &self,
-        binary: &str,
-        file: &str,
-        test: &str,
-        row: Option<&str>,
-    ) -> Option<TestRecord> {
-        let place = self.places.get(&key(binary, file, test, row))?;
+    pub(crate) fn record(&self, name: &CaseName<'_>) -> Option<TestRecord> {
+        let place = self.places.get(&name.key())?;
         let shard = self.head.shards.get(place.shard)?;
         let mut shard = File::open(self.folder.join(shard)).ok()?;
         shard.seek(SeekFrom::Start(place.start)).ok()?;
         let mut text = Vec::new();
         shard.take(place.length).read_to_end(&mut text).ok()?;
         let record: TestRecord = serde_json::from_slice(&text).ok()?;
+        let recorded = CaseName {
+            binary: &record.binary,
+            file: &record.file,
+            test: &record.test,
+            row: record.row.as_deref(),
+        };
         // Two names may have one hash.
-        let same = (&*record.binary, &*record.file, &*record.test) == (binary, file, test);
-        (same && record.row.as_deref() == row).then_some(record)
+        (recorded == *name).then_some(record)
     }
 }
 

@@ -13,7 +13,7 @@ mod whole;
 
 #[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
-pub(crate) use kept::{Kept, Latest, latest_runs};
+pub(crate) use kept::{CaseName, Kept, latest_runs};
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
     GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -158,7 +158,12 @@ impl Shards {
 
     fn unwritable(&self, error: &std::io::Error) -> String {
         let folder = self.run.display();
-        if error.kind() == std::io::ErrorKind::StorageFull {
+        let full = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&error.kind()) {
             let name = self.run.file_name().unwrap_or_default().to_string_lossy();
             return format!(
                 "the record of the run cannot be written to {folder}: {error}\nhint: make space, then `LLMTEST_RESUME={name}` runs what is missing"
@@ -175,7 +180,7 @@ impl Shards {
         // A process id may come back within one run, and most of all in one that is resumed.
         for n in 0.. {
             match File::create_new(self.run.join(format!("{pid}-{n}.jsonl"))) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 other => return other.map(Appended::new),
             }
         }

@@ -18,5 +18,5 @@ pub(crate) use body::Place;
 pub(crate) use case::{Case, run_case};
 pub use causal::blame_of;
 pub use measure::{compare, measure, measure_logged, measure_traced};
-pub(crate) use resume::{Ended, run_or_keep};
+pub(crate) use resume::run_or_keep;
 pub(crate) use run::{HarnessArgs, Run, run, start};

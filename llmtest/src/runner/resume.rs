@@ -5,7 +5,7 @@ use super::case::{Case, run_case};
 use super::place::{report_root, session};
 use super::run::Run;
 use crate::config::Config;
-use crate::report::{GitState, Kept, TestRecord, latest_runs};
+use crate::report::{CaseName, GitState, Kept, TestRecord, latest_runs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many runs an error lists.
@@ -112,21 +112,29 @@ pub(crate) async fn run_or_keep(run: &'static Run, case: Case, place: Place) -> 
 
 impl Resumed {
     fn record(&self, run: &Run, case: &Case) -> Option<TestRecord> {
-        // What keeps a case from running is Errored again.
-        if case.broken.is_some() {
-            return None;
-        }
-        let entry = case.entry;
-        self.kept
-            .record(&run.binary, entry.file, &entry.path(), case.id.as_deref())
+        let path = case.entry.path();
+        self.kept.record(&name(run, case, &path)?)
     }
+}
+
+/// What the case is known by; none of a case that cannot run, which is Errored again.
+fn name<'a>(run: &'a Run, case: &'a Case, path: &'a str) -> Option<CaseName<'a>> {
+    case.broken.is_none().then_some(CaseName {
+        binary: &run.binary,
+        file: case.entry.file,
+        test: path,
+        row: case.id.as_deref(),
+    })
 }
 
 impl Run {
     /// Whether the case need not run.
     pub(crate) fn keeps(&self, case: &Case) -> bool {
-        let resumed = self.resumed.as_ref();
-        resumed.is_some_and(|resumed| resumed.record(self, case).is_some())
+        let path = case.entry.path();
+        let (resumed, name) = (self.resumed.as_ref(), name(self, case, &path));
+        resumed
+            .zip(name)
+            .is_some_and(|(resumed, name)| resumed.kept.has(&name))
     }
 
     /// How many cases were not run again.
