@@ -640,6 +640,46 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_off_line_takes_no_other_one_with_it_and_a_resumption_goes_before_higher_attempts() {
+        let root = std::env::temp_dir().join(format!("llmtest-resumed-{}", std::process::id()));
+        let new = || Shards::new(root.clone(), "r".to_string(), Arc::default());
+        let (first, second) = (new(), new());
+        first.process(BinaryInfo::default()).unwrap();
+        first.test(record("x", 2, Outcome::Errored)).unwrap();
+        first.test(record("z", 1, Outcome::Failed)).unwrap();
+        let shards = shards_in(&root.join("runs/r")).unwrap();
+        let mut torn = fs::read_to_string(&shards[0]).unwrap();
+        torn.push_str(r#"{"test":{"test":"y","#);
+        fs::write(&shards[0], torn).unwrap();
+
+        // The same process id, as in a container.
+        let resumed = BinaryInfo {
+            resumption: 1,
+            ..BinaryInfo::default()
+        };
+        second.process(resumed).unwrap();
+        let mut moved = record("x", 1, Outcome::Passed);
+        moved.line = 99;
+        second.test(moved).unwrap();
+        second.test(record("y", 1, Outcome::Passed)).unwrap();
+        assert_eq!(shards_in(&root.join("runs/r")).unwrap().len(), 2);
+        let path = second.fold().unwrap().unwrap();
+        let report = RunReport::from_json(&fs::read_to_string(path).unwrap()).unwrap();
+        let mut ended: Vec<_> = report
+            .tests
+            .iter()
+            .map(|test| (test.test.as_str(), test.attempt, test.outcome))
+            .collect();
+        ended.sort_unstable();
+        let (passed, failed) = (Outcome::Passed, Outcome::Failed);
+        assert_eq!(
+            ended,
+            [("x", 1, passed), ("y", 1, passed), ("z", 1, failed)]
+        );
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
     fn another_format_is_refused() {
         let error = RunReport::from_json(r#"{"format": 99, "run": {}, "tests": []}"#)
             .unwrap_err()

@@ -129,4 +129,30 @@ mod tests {
         assert_eq!(state(&folder.join("gone"), None), None);
         std::fs::remove_dir_all(folder).unwrap();
     }
+
+    #[test]
+    fn ci_names_the_branch_where_a_commit_is_checked_out_by_itself() {
+        let folder = std::env::temp_dir().join(format!("llmtest-branch-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let git = |args: &[&str]| {
+            let own = ["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=own"];
+            let mut git = Command::new("git");
+            git.args(own).args(args).current_dir(&folder);
+            assert!(git.output().unwrap().status.success(), "{args:?}");
+        };
+        git(&["init"]);
+        std::fs::write(folder.join("a"), "a").unwrap();
+        git(&["add", "a"]);
+        git(&["commit", "-m", "a", "--no-gpg-sign"]);
+        let ci = || Some("of-ci".to_string());
+        let on_branch = state(&folder, ci()).unwrap();
+        assert_eq!(on_branch.branch.as_deref(), Some("own"));
+        assert_eq!(on_branch.commit.as_ref().map(String::len), Some(40));
+        git(&["checkout", "--detach"]);
+        std::fs::write(folder.join("a"), "b").unwrap();
+        let alone = state(&folder, ci()).unwrap();
+        assert_eq!(alone.branch.as_deref(), Some("of-ci"));
+        assert_eq!((alone.commit, alone.dirty), (on_branch.commit, Some(true)));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
