@@ -204,8 +204,12 @@ impl Room {
         }
         let other = |name: &&String| now.get(*name) != self.said.get(*name);
         let names: BTreeSet<&String> = now.keys().chain(self.said.keys()).filter(other).collect();
-        let first = names.first().map(|name| (now.get(*name), self.said.get(*name)));
-        Err(format!("differs after the resumption: {names:?}; {first:?}"))
+        let first = names
+            .first()
+            .map(|name| (now.get(*name), self.said.get(*name)));
+        Err(format!(
+            "differs after the resumption: {names:?}; {first:?}"
+        ))
     }
 
     fn has_begun(&self, name: &str) -> bool {
@@ -311,7 +315,9 @@ fn is_torn(path: &Path) -> Result<bool, String> {
     match &*extension {
         "json" => {
             // The state of limits is written in place: what was cut off is taken as a new one.
-            let limits = path.parent().is_some_and(|folder| folder.ends_with("limits"));
+            let limits = path
+                .parent()
+                .is_some_and(|folder| folder.ends_with("limits"));
             match serde_json::from_slice::<Value>(&bytes) {
                 Err(error) if !limits => Err(wrong(error.to_string())),
                 read => Ok(read.is_err()),
@@ -320,7 +326,11 @@ fn is_torn(path: &Path) -> Result<bool, String> {
         "jsonl" | "ledger" => {
             let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
             let last = lines.pop().unwrap_or_default();
-            for (n, line) in lines.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
+            for (n, line) in lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| !line.is_empty())
+            {
                 serde_json::from_slice::<Value>(line)
                     .map_err(|error| wrong(format!("line {}: {error}", n + 1)))?;
             }

@@ -51,7 +51,10 @@ fn only_errored_cases_run_again_and_what_failed_is_shown_from_its_record() {
     let (first, _) = ran(&bench, &[], &[ONE]);
     assert_eq!(first.results()["spread::row7"], "FAILED");
     let before = bench.report();
-    assert_eq!((before.tests.len(), count(&before, Outcome::Errored)), (26, 2));
+    assert_eq!(
+        (before.tests.len(), count(&before, Outcome::Errored)),
+        (26, 2)
+    );
 
     let (second, begun) = ran(&bench, &[], &[RESUME_ONE, MENDED]);
     assert_eq!(begun, names(&["spread::row7", "one_test::row7"]));
@@ -74,7 +77,10 @@ fn only_errored_cases_run_again_and_what_failed_is_shown_from_its_record() {
     );
 
     let report = bench.report();
-    assert_eq!((report.tests.len(), count(&report, Outcome::Errored)), (26, 0));
+    assert_eq!(
+        (report.tests.len(), count(&report, Outcome::Errored)),
+        (26, 0)
+    );
     assert_eq!((report.run.id.as_str(), report.run.processes), ("one", 2));
     let resumptions: Vec<u32> = report.run.binaries.iter().map(|b| b.resumption).collect();
     assert_eq!(resumptions, [0, 1]);
@@ -160,11 +166,17 @@ fn a_run_that_cannot_be_resumed_runs_nothing_and_says_why() {
     for (vars, words) in [
         (
             vec![("LLMTEST_RESUME", "last")],
-            vec!["there is no run `last` in ", "hint: there is nothing to resume"],
+            vec![
+                "there is no run `last` in ",
+                "hint: there is nothing to resume",
+            ],
         ),
         (
             vec![RESUME_ONE, ("LLMTEST_RUN_ID", "two")],
-            vec!["`LLMTEST_RESUME` is set to `one` and `LLMTEST_RUN_ID` to `two`", "hint: unset one"],
+            vec![
+                "`LLMTEST_RESUME` is set to `one` and `LLMTEST_RUN_ID` to `two`",
+                "hint: unset one",
+            ],
         ),
     ] {
         let (refused, begun) = ran(&bench, &[], &vars);
@@ -191,7 +203,10 @@ fn a_run_says_at_which_commit_it_began_and_its_resumption_warns_of_another() {
     let run = bench.report().run;
     assert_eq!(run.judge.as_deref(), Some("gpt-4.1-mini"));
     let binary = &run.binaries[0];
-    assert_eq!((binary.version.as_deref(), binary.seed), (Some("1.2.3"), Some(7)));
+    assert_eq!(
+        (binary.version.as_deref(), binary.seed),
+        (Some("1.2.3"), Some(7))
+    );
     let git = Command::new("git").args(["rev-parse", "HEAD"]).output();
     let head = git.ok().filter(|output| output.status.success());
     let head = head.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
@@ -203,7 +218,11 @@ fn a_run_says_at_which_commit_it_began_and_its_resumption_warns_of_another() {
     assert!(!same.text().contains("warning"), "{}", same.text());
     let folder = bench.path().join("records/runs/one");
     for entry in fs::read_dir(folder).expect("the run").flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "jsonl") {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             let text = fs::read_to_string(entry.path()).expect("a shard");
             let text = text.replace(&head, &"0".repeat(head.len()));
             fs::write(entry.path(), text).expect("a shard");
@@ -215,7 +234,10 @@ fn a_run_says_at_which_commit_it_began_and_its_resumption_warns_of_another() {
         &head[..10]
     );
     assert!(other.text().contains(&warning), "{}", other.text());
-    assert_eq!(bench.report().run.git.and_then(|git| git.commit), Some(head));
+    assert_eq!(
+        bench.report().run.git.and_then(|git| git.commit),
+        Some(head)
+    );
 }
 
 #[test]
@@ -246,7 +268,10 @@ fn in_shell(bench: &Bench, before: &str, root: &str) -> Ran {
             ("LLMTEST_DIR", root),
             ("LLMTEST_RUN_ID", "one"),
             ("LLMTEST_MODE", "replay"),
-            ("LLMTEST_RECORDINGS", &bench.path().join("recordings").to_string_lossy()),
+            (
+                "LLMTEST_RECORDINGS",
+                &bench.path().join("recordings").to_string_lossy(),
+            ),
             ("TMPDIR", &bench.path().to_string_lossy()),
             ("ROWS", "12"),
             ("MENDED", "1"),
@@ -284,7 +309,10 @@ fn where_files_may_not_grow_verdicts_are_shown_what_was_recorded_stays_and_the_r
     for entry in fs::read_dir(folder).expect("the run").flatten() {
         let path = entry.path();
         assert!(path.extension().is_none_or(|extension| extension != "tmp"));
-        if path.extension().is_some_and(|extension| extension == "jsonl") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             let text = fs::read_to_string(path).expect("a shard");
             for line in text.lines() {
                 let line: serde_json::Value = serde_json::from_str(line).expect("a whole line");
@@ -305,7 +333,11 @@ fn where_files_may_not_grow_verdicts_are_shown_what_was_recorded_stays_and_the_r
 fn a_folder_that_cannot_be_made_is_an_error_with_a_hint_and_verdicts_are_shown() {
     let bench = recorded("killed", "unwritable");
     fs::write(bench.path().join("file"), "not a folder").expect("a file");
-    let below = bench.path().join("file/records").to_string_lossy().into_owned();
+    let below = bench
+        .path()
+        .join("file/records")
+        .to_string_lossy()
+        .into_owned();
     let mut roots = vec![below.as_str()];
     if Path::new("/proc/self").exists() {
         roots.push("/proc/llmtest");

@@ -428,5 +428,8 @@ fn a_run_to_resume_is_a_name_and_the_branch_is_that_of_the_pull_request() {
     let config = folder.load(&pushed).unwrap();
     assert_eq!(config.branch.as_deref(), Some("main"));
     let error = folder.error(&[("LLMTEST_RESUME", "../x")]);
-    assert!(error.starts_with("`LLMTEST_RESUME` is set to `../x`"), "{error}");
+    assert!(
+        error.starts_with("`LLMTEST_RESUME` is set to `../x`"),
+        "{error}"
+    );
 }

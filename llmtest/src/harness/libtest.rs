@@ -87,7 +87,11 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         }
         // Nor may what nobody can look up later; libtest has nothing but tests that can fail.
         if let Some(error) = run.trouble() {
-            let own = if verdict.failed { "" } else { "\n  (the test itself passed)" };
+            let own = if verdict.failed {
+                ""
+            } else {
+                "\n  (the test itself passed)"
+            };
             verdict.failed = true;
             verdict.block = format!("{}\n  error: {error}{own}", verdict.block);
         }

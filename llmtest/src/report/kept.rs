@@ -120,7 +120,12 @@ pub(crate) struct CaseName<'a> {
 impl CaseName<'_> {
     fn key(&self) -> u64 {
         let mut hash = hash::Hasher::new();
-        for part in [Some(self.binary), Some(self.file), Some(self.test), self.row] {
+        for part in [
+            Some(self.binary),
+            Some(self.file),
+            Some(self.test),
+            self.row,
+        ] {
             hash.part(part.unwrap_or_default().as_bytes());
         }
         hash.part(&[u8::from(self.row.is_some())]);

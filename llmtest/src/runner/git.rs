@@ -135,7 +135,14 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("llmtest-branch-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let git = |args: &[&str]| {
-            let own = ["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=own"];
+            let own = [
+                "-c",
+                "user.name=n",
+                "-c",
+                "user.email=e",
+                "-c",
+                "init.defaultBranch=own",
+            ];
             let mut git = Command::new("git");
             git.args(own).args(args).current_dir(&folder);
             assert!(git.output().unwrap().status.success(), "{args:?}");

@@ -27,7 +27,8 @@ pub(super) struct Resumed {
 impl Resumed {
     /// What `LLMTEST_RESUME` names; the error says why that cannot be resumed.
     pub(super) fn of(config: Option<&Config>) -> Result<Option<Self>, String> {
-        let Some((config, asked)) = config.and_then(|config| Some((config, config.resume.as_ref()?)))
+        let Some((config, asked)) =
+            config.and_then(|config| Some((config, config.resume.as_ref()?)))
         else {
             return Ok(None);
         };
@@ -52,7 +53,10 @@ impl Resumed {
             let hint = if ids.is_empty() {
                 "there is nothing to resume; run the tests without `LLMTEST_RESUME`".to_string()
             } else {
-                format!("the latest are {}; `{LAST}` is the first of them", ids.join(", "))
+                format!(
+                    "the latest are {}; `{LAST}` is the first of them",
+                    ids.join(", ")
+                )
             };
             return Err(format!(
                 "there is no run `{asked}` in {}\nhint: {hint}",

@@ -61,17 +61,34 @@ pub(super) fn full() -> Tally {
         let code = output.status.code();
         let missing: Vec<_> = words.iter().filter(|word| !said.contains(**word)).collect();
         if code == Some(101) && verdicts && missing.is_empty() && kept {
-            println!("{what}: {}", said.lines().find(|line| line.starts_with("error: ")).unwrap_or_default());
+            println!(
+                "{what}: {}",
+                said.lines()
+                    .find(|line| line.starts_with("error: "))
+                    .unwrap_or_default()
+            );
             tally.passed += 1;
         } else {
-            println!("{what}: code {code:?}, verdicts {verdicts}, kept {kept}, missing {missing:?}\n{said}");
+            println!(
+                "{what}: code {code:?}, verdicts {verdicts}, kept {kept}, missing {missing:?}\n{said}"
+            );
             tally.failed += 1;
         }
     };
     let output = ran(COPIED, &[&disk, "size=128k", &copy]);
     let kept = whole_lines(Path::new(&copy));
-    let words = ["error: ", "No space left on device", "hint: make space", "LLMTEST_RESUME=the-run"];
-    check("a full disk", &output, &words, kept.is_some_and(|lines| lines > 10));
+    let words = [
+        "error: ",
+        "No space left on device",
+        "hint: make space",
+        "LLMTEST_RESUME=the-run",
+    ];
+    check(
+        "a full disk",
+        &output,
+        &words,
+        kept.is_some_and(|lines| lines > 10),
+    );
     let output = ran(MOUNTED, &[&disk, "ro"]);
     let words = ["error: ", "Read-only file system", "hint: set LLMTEST_DIR"];
     check("a read-only disk", &output, &words, true);
@@ -82,7 +99,11 @@ pub(super) fn full() -> Tally {
 fn whole_lines(root: &Path) -> Option<usize> {
     let mut lines = 0;
     for entry in std::fs::read_dir(root.join("runs/the-run")).ok()?.flatten() {
-        if entry.path().extension().is_some_and(|extension| extension == "jsonl") {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
             let text = std::fs::read_to_string(entry.path()).ok()?;
             for line in text.lines() {
                 serde_json::from_str::<serde_json::Value>(line).ok()?;
