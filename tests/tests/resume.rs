@@ -16,12 +16,12 @@ const MENDED: (&str, &str) = ("MENDED", "1");
 
 /// A bench with the recordings of all cases, and no runs.
 fn recorded(target: &'static str, name: &str) -> Bench {
-    let bench = Bench::of("killed", name);
+    let bench = Bench::of(target, name);
     let server = MockServer::script([Answer::grade(9)]);
     let ran = bench.against(&server, "record", &[], &[MENDED]);
     assert_eq!(ran.code, 101, "{}", ran.text());
     fs::remove_dir_all(bench.path().join("records")).expect("the records");
-    bench.then(target)
+    bench
 }
 
 /// Runs, and says which cases' bodies ran.
@@ -117,7 +117,7 @@ fn what_is_missing_runs_and_last_is_the_latest_run() {
 
 #[test]
 fn a_resumption_works_under_libtest() {
-    let bench = recorded("killed", "libtest-recordings").then("killed_plain");
+    let bench = recorded("killed_plain", "libtest");
     let (first, _) = ran(&bench, &[], &[ONE]);
     assert_eq!(first.code, 101, "{}", first.text());
     let (second, begun) = ran(&bench, &[], &[RESUME_ONE, MENDED]);
@@ -125,14 +125,14 @@ fn a_resumption_works_under_libtest() {
     assert!(second.text().contains("24 cases kept"), "{}", second.text());
     // Every row of it must pass, and three do not, as their records say.
     assert_eq!(second.results()["spread"], "FAILED");
-    assert!(second.block("spread").contains("spread::row10"));
+    assert!(second.stdout.contains("  spread::row10"));
     assert_eq!(second.results()["one_test"], "ok");
     assert_eq!(bench.report().tests.len(), 26);
 }
 
 #[test]
 fn the_processes_of_nextest_resume_together_and_its_second_attempts_run() {
-    let bench = recorded("killed", "nextest-recordings").then("killed_plain");
+    let bench = recorded("killed_plain", "nextest");
     let process = |test: &str, run: &str, attempt: &str, more: &[(&str, &str)]| {
         let mut vars = vec![
             ("NEXTEST", "1"),
@@ -357,6 +357,6 @@ fn a_folder_that_cannot_be_made_is_an_error_with_a_hint_and_verdicts_are_shown()
     let ran = bench.run(&["plain"], &[below]);
     assert_eq!((ran.code, &*ran.results()["plain"]), (101, "FAILED"));
     for words in ["hint: set LLMTEST_DIR", "(the test itself passed)"] {
-        assert!(ran.block("plain").contains(words), "{}", ran.text());
+        assert!(ran.stdout.contains(words), "{}", ran.text());
     }
 }

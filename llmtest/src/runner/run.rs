@@ -14,7 +14,7 @@ use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use crate::report::{
-    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TestRecord, TrialRecord,
+    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TrialRecord,
     earlier_reports, failed_last, summary,
 };
 use crate::runtime;
