@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// A run that may be resumed.
@@ -53,6 +54,8 @@ pub(crate) struct Kept {
     head: Head,
     /// By the hash of a case's name.
     places: HashMap<u64, Place>,
+    /// The shard that was read last: cases come in its order.
+    open: Mutex<Option<(usize, File)>>,
     /// Whether this process has begun the resumption.
     pub(crate) is_first: bool,
 }
@@ -182,6 +185,7 @@ impl Kept {
             folder: folder.to_path_buf(),
             head,
             places,
+            open: Mutex::default(),
             is_first: false,
         }))
     }
@@ -258,6 +262,7 @@ impl Kept {
             folder: folder.to_path_buf(),
             head,
             places: ended.map(|(key, (.., place))| (key, place)).collect(),
+            open: Mutex::default(),
             is_first: true,
         })
     }
@@ -280,12 +285,7 @@ impl Kept {
     /// The record of a case that need not run again.
     pub(crate) fn record(&self, name: &CaseName<'_>) -> Option<TestRecord> {
         let place = self.places.get(&name.key())?;
-        let shard = self.head.shards.get(place.shard)?;
-        let mut shard = File::open(self.folder.join(shard)).ok()?;
-        shard.seek(SeekFrom::Start(place.start)).ok()?;
-        let mut text = Vec::new();
-        shard.take(place.length).read_to_end(&mut text).ok()?;
-        let record: TestRecord = serde_json::from_slice(&text).ok()?;
+        let record: TestRecord = serde_json::from_slice(&self.text(*place)?).ok()?;
         let recorded = CaseName {
             binary: &record.binary,
             file: &record.file,
@@ -294,6 +294,19 @@ impl Kept {
         };
         // Two names may have one hash.
         (recorded == *name).then_some(record)
+    }
+
+    fn text(&self, place: Place) -> Option<Vec<u8>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match open.take() {
+            Some((shard, file)) if shard == place.shard => file,
+            _ => File::open(self.folder.join(self.head.shards.get(place.shard)?)).ok()?,
+        };
+        let (_, file) = open.insert((place.shard, file));
+        file.seek(SeekFrom::Start(place.start)).ok()?;
+        let mut text = Vec::new();
+        file.take(place.length).read_to_end(&mut text).ok()?;
+        Some(text)
     }
 }
 

@@ -11,7 +11,7 @@
 mod disk;
 
 use llmtest_tests::Tally;
-use llmtest_tests::killed::{Chance, Killed, Room};
+use llmtest_tests::killed::{Chance, Room};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: kill9 [--kills N] [--seed N]";
@@ -60,7 +60,6 @@ fn killed(kills: usize, seed: u64) -> Result<Tally, String> {
         let again = (n % 5 == 2).then(|| chance.next_share());
         match rooms[n % 2].kill(&format!("kill{n}"), mode, share, again) {
             Ok(killed) => {
-                let Killed { .. } = killed;
                 tally.passed += 1;
                 in_time += usize::from(killed.in_time);
                 most = most.max(killed.in_flight);
