@@ -73,6 +73,12 @@ pub(crate) struct Config {
     /// Where runs leave their records, when it is not the target folder.
     pub(crate) dir: Option<PathBuf>,
     pub(crate) run_id: Option<String>,
+    /// The run that is resumed, or `last`.
+    pub(crate) resume: Option<String>,
+    /// The branch, where CI says so.
+    pub(crate) branch: Option<String>,
+    /// The version of the package, where cargo says so.
+    pub(crate) version: Option<String>,
     /// Run only tests with one of these tags; empty runs all.
     pub(crate) tags: Vec<String>,
     /// Run only what failed last.
@@ -281,6 +287,9 @@ pub(crate) fn load(
         recordings: root.join(recordings.unwrap_or_else(|| "recordings".into())),
         dir: env.text("LLMTEST_DIR").map(PathBuf::from),
         run_id: env.run_id()?,
+        resume: env.resume()?,
+        branch: env.branch(),
+        version: env.text("CARGO_PKG_VERSION").map(str::to_string),
         tags: env.list("LLMTEST_TAGS"),
         failed: env.switch("LLMTEST_FAILED")?,
         trials: env.trials()?,

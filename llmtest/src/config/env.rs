@@ -97,6 +97,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
     (
+        "LLMTEST_RESUME",
+        "the name of an earlier run, or `last`: runs only what is missing or Errored in it",
+    ),
+    (
         "LLMTEST_OTLP_FILE",
         "a file that gets the traces of every run, in OpenTelemetry's JSON",
     ),
@@ -297,7 +301,24 @@ impl<'a> Env<'a> {
 
     /// The run's id, which is a folder's name as well.
     pub(super) fn run_id(&self) -> Result<Option<String>, ConfigError> {
-        let Some(id) = self.text("LLMTEST_RUN_ID") else {
+        self.run_name("LLMTEST_RUN_ID")
+    }
+
+    /// The run to resume, or `last`.
+    pub(super) fn resume(&self) -> Result<Option<String>, ConfigError> {
+        self.run_name("LLMTEST_RESUME")
+    }
+
+    /// The branch as CI systems name it, which check a commit out by itself.
+    pub(super) fn branch(&self) -> Option<String> {
+        // Of a pull request on GitHub, the second is made up.
+        let names = ["GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME"];
+        let branch = names.iter().find_map(|name| self.text(name));
+        branch.map(str::to_string)
+    }
+
+    fn run_name(&self, variable: &str) -> Result<Option<String>, ConfigError> {
+        let Some(id) = self.text(variable) else {
             return Ok(None);
         };
         let plain = id
@@ -307,7 +328,7 @@ impl<'a> Env<'a> {
             return Ok(Some(id.to_string()));
         }
         Err(wrong(
-            "LLMTEST_RUN_ID",
+            variable,
             id,
             "use at most 100 letters, digits, `-`, `_` and `.`; it names a folder",
         ))

@@ -1,6 +1,7 @@
 //! What a run leaves behind: records, and the pure functions that show them.
 
 mod blame;
+mod kept;
 mod process;
 mod record;
 mod repeats;
@@ -9,9 +10,11 @@ mod summary;
 mod terminal;
 mod text;
 mod tree;
+mod whole;
 
 #[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
+pub(crate) use kept::{CaseName, Kept, latest_runs};
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
     GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
