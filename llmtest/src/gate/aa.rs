@@ -144,7 +144,10 @@ impl NoChange {
             *self.checks.entry(check.name.clone()).or_default() += 1;
         }
         let passed = |run: &Snapshot| {
-            let passed = run.cases.iter().filter(|case| case.outcome == Outcome::Passed);
+            let passed = run
+                .cases
+                .iter()
+                .filter(|case| case.outcome == Outcome::Passed);
             passed.count()
         };
         self.any_drop += usize::from(passed(candidate) < passed(base));
@@ -167,7 +170,11 @@ mod tests {
     /// A run of ten cases with two trials each; `failing` names the first trials that failed.
     fn run(commit: &str, failing: &[usize]) -> Snapshot {
         let case = |at: usize| {
-            let first = if failing.contains(&at) { "failed" } else { "passed" };
+            let first = if failing.contains(&at) {
+                "failed"
+            } else {
+                "passed"
+            };
             format!(
                 r#"{{"test": "t", "row": "{at}", "binary": "b", "file": "f.rs", "line": 1, "outcome": "{first}",
                 "passes_needed": 1, "attempt": 1, "duration": 0.0, "trials": [{{"outcome": "{first}", "duration": 0.0}},
@@ -176,13 +183,21 @@ mod tests {
         };
         let cases: Vec<_> = (0..10).map(case).collect();
         let run = format!(r#"{{"git": {{"commit": "{commit}", "dirty": false}}}}"#);
-        let text = format!(r#"{{"format": 1, "run": {run}, "tests": [{}]}}"#, cases.join(","));
+        let text = format!(
+            r#"{{"format": 1, "run": {run}, "tests": [{}]}}"#,
+            cases.join(",")
+        );
         Snapshot::from_json(&text).unwrap()
     }
 
     /// A gate that fails where fewer cases passed.
     fn strict(candidate: &Snapshot, base: &Snapshot) -> GateReport {
-        let passed = |run: &Snapshot| run.cases.iter().filter(|c| c.outcome == Outcome::Passed).count();
+        let passed = |run: &Snapshot| {
+            run.cases
+                .iter()
+                .filter(|c| c.outcome == Outcome::Passed)
+                .count()
+        };
         let verdict = if passed(candidate) < passed(base) {
             Verdict::Fail
         } else {

@@ -263,7 +263,8 @@ mod tests {
         let set_aside = Quarantine::of(&flakiness(&often), Evidence::default());
         assert_eq!(set_aside.names(), BTreeSet::from(["b::t::a".to_string()]));
 
-        let folder = std::env::temp_dir().join(format!("llmtest-quarantine-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("llmtest-quarantine-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("q.json");
         std::fs::write(&file, set_aside.text()).unwrap();
@@ -273,7 +274,10 @@ mod tests {
         (forged.cases[0].flips, forged.cases[0].trials) = (1, 200);
         std::fs::write(&file, forged.text()).unwrap();
         let error = Quarantine::read(&file).unwrap_err().to_string();
-        assert!(error.contains("without evidence") && error.contains("hint:"), "{error}");
+        assert!(
+            error.contains("without evidence") && error.contains("hint:"),
+            "{error}"
+        );
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -12,15 +12,15 @@ mod text;
 mod tree;
 mod whole;
 
+pub(crate) use kept::{CaseName, Kept, latest_runs};
 #[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
-pub(crate) use kept::{CaseName, Kept, latest_runs};
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
     GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,
     TranscriptEntry, TrialRecord,
 };
-pub use repeats::{RepeatRates, Repeats, Stability};
+pub use repeats::{RepeatRates, Repeats, Stabilities};
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};

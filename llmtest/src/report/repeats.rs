@@ -1,7 +1,7 @@
 //! Cases that ran more than once: how often they pass, and whether their trials are of one mind.
 
 use super::record::Outcome;
-use crate::stats::{flip_rate, pass_at_k, pass_hat_k};
+use crate::stats::{Stability, flip_rate, pass_at_k, pass_hat_k, stability};
 use std::collections::BTreeMap;
 
 /// How many flaky cases are kept by name.
@@ -25,7 +25,7 @@ const NAMED: usize = 20;
 pub struct Repeats {
     /// Cases by trials that ended and trials that passed.
     cases: BTreeMap<(u64, u64), u64>,
-    errored: u64,
+    stabilities: Stabilities,
     /// The flakiest: name, passed, trials.
     flaky: Vec<(String, u64, u64)>,
 }
@@ -49,41 +49,47 @@ pub struct RepeatRates {
 
 /// Cases by what their trials say together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stability {
+#[non_exhaustive]
+pub struct Stabilities {
     /// Every trial passed.
     pub stable_pass: u64,
     /// Some passed, some failed.
     pub flaky: u64,
     /// Every trial failed.
     pub stable_fail: u64,
-    /// A trial was Errored: counted here alone.
-    pub errored: u64,
+    /// Some trials were Errored, and the others agree.
+    pub error: u64,
 }
 
 impl Repeats {
     /// Adds the trials of a case; one that ran once says nothing, and is left out.
     pub fn add(&mut self, name: &str, trials: impl IntoIterator<Item = Outcome>) {
-        let (mut all, mut passed, mut errored) = (0, 0, false);
+        let (mut passed, mut failed, mut errored) = (0, 0, 0);
         for outcome in trials {
             match outcome {
-                Outcome::Passed => (all, passed) = (all + 1, passed + 1),
-                Outcome::Failed => all += 1,
-                Outcome::Errored => errored = true,
+                Outcome::Passed => passed += 1,
+                Outcome::Failed => failed += 1,
+                Outcome::Errored => errored += 1,
                 Outcome::Skipped => {}
             }
         }
-        if all + u64::from(errored) < 2 {
+        let all = passed + failed;
+        if all + errored < 2 {
             return;
         }
-        self.errored += u64::from(errored);
-        if all < 2 {
-            return;
+        let known = &mut self.stabilities;
+        match stability(passed, failed, errored) {
+            Some(Stability::StablePass) => known.stable_pass += 1,
+            Some(Stability::StableFail) => known.stable_fail += 1,
+            Some(Stability::Error) => known.error += 1,
+            Some(Stability::Flaky) => {
+                known.flaky += 1;
+                self.name(name, passed, all);
+            }
+            None => {}
         }
-        if !errored {
+        if errored == 0 {
             *self.cases.entry((all, passed)).or_default() += 1;
-        }
-        if passed > 0 && passed < all {
-            self.name(name, passed, all);
         }
     }
 
@@ -100,7 +106,7 @@ impl Repeats {
 
     /// Whether no case ran more than once.
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty() && self.errored == 0
+        self.stabilities == Stabilities::default()
     }
 
     /// The smallest number of trials of a case, of those that ended well or badly.
@@ -136,19 +142,8 @@ impl Repeats {
     }
 
     /// The cases by what their trials say together.
-    pub fn stability(&self) -> Stability {
-        let mut found = Stability {
-            errored: self.errored,
-            ..Stability::default()
-        };
-        for (&(all, passed), &cases) in &self.cases {
-            *match passed {
-                0 => &mut found.stable_fail,
-                passed if passed == all => &mut found.stable_pass,
-                _ => &mut found.flaky,
-            } += cases;
-        }
-        found
+    pub fn stabilities(&self) -> Stabilities {
+        self.stabilities
     }
 
     /// Flaky cases, those nearest to half and half first: name, trials that passed, trials. At most 20.
@@ -179,15 +174,12 @@ mod tests {
         repeats.add("a", [Passed, Failed, Errored]);
         repeats.add("b", [Passed, Passed]);
         let rates = repeats.rates(2).unwrap();
-        assert_eq!((rates.cases, rates.pass_hat_k, rates.flip_rate), (1, 1.0, 0.0));
         assert_eq!(
-            repeats.stability(),
-            Stability {
-                stable_pass: 1,
-                errored: 1,
-                ..Stability::default()
-            }
+            (rates.cases, rates.pass_hat_k, rates.flip_rate),
+            (1, 1.0, 0.0)
         );
+        let stabilities = repeats.stabilities();
+        assert_eq!((stabilities.stable_pass, stabilities.flaky), (1, 1));
         // That it is of two minds is known all the same.
         assert_eq!(repeats.flaky().collect::<Vec<_>>(), [("a", 1, 2)]);
     }
@@ -201,7 +193,7 @@ mod tests {
         repeats.add("even", [Passed, Failed, Passed, Failed]);
         let named: Vec<_> = repeats.flaky().collect();
         assert_eq!((named.len(), named[0]), (NAMED, ("even", 2, 4)));
-        assert_eq!(repeats.stability().flaky, 31);
+        assert_eq!(repeats.stabilities().flaky, 31);
     }
 
     #[test]

@@ -237,7 +237,7 @@ fn repeat_lines(repeats: &Repeats) -> String {
             k = rates.k,
         );
     }
-    let stability = repeats.stability();
+    let stability = repeats.stabilities();
     if stability.flaky > 0 {
         let named: Vec<_> = repeats
             .flaky()

@@ -15,7 +15,7 @@
 mod read;
 mod snapshot;
 
-pub use crate::report::{RepeatRates, Repeats, Stability};
+pub use crate::report::{RepeatRates, Repeats, Stabilities};
 pub use snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,
 };

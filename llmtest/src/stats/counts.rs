@@ -110,7 +110,10 @@ mod tests {
             (20, 8, [0.035_698, 0.017_849, 0.024_120]),
         ] {
             let found = mcnemar(worse, better).unwrap();
-            for (p, expected) in [found.two_sided, found.one_sided, found.mid_p].iter().zip(expected) {
+            for (p, expected) in [found.two_sided, found.one_sided, found.mid_p]
+                .iter()
+                .zip(expected)
+            {
                 assert!((p - expected).abs() < 1e-6, "{worse} {better}: {found:?}");
             }
             assert_eq!(found.chi_squared.is_some(), worse + better >= 25);

@@ -294,7 +294,9 @@ mod tests {
         assert!((tails.below + tails.at + tails.above - 1.0).abs() < 1e-12);
         assert!((coins(28, 20).high() - 0.017_849).abs() < 1e-6);
         let half = coins(100_000, 50_000);
-        assert!((half.below + half.at / 2.0 - 0.5).abs() < 1e-9 && (half.as_far - 1.0).abs() < 1e-9);
+        assert!(
+            (half.below + half.at / 2.0 - 0.5).abs() < 1e-9 && (half.as_far - 1.0).abs() < 1e-9
+        );
         assert!(coins(100_000, 0).low(false) < 1e-300);
         let none = coins(0, 0);
         assert!((none.low(false) - 1.0).abs() < 1e-12 && (none.as_far - 1.0).abs() < 1e-12);

@@ -167,7 +167,9 @@ struct Estimate {
 
 impl Spread {
     fn new(units: &Units, differences: &[f64], alpha: f64) -> Self {
-        let largest = differences.iter().fold(0.0_f64, |most, d| most.max(d.abs()));
+        let largest = differences
+            .iter()
+            .fold(0.0_f64, |most, d| most.max(d.abs()));
         let moved = differences.iter().filter(|d| d.abs() > 1e-12).count();
         let range = largest.max(1.0);
         let known = moved >= FEW_CHANGES;
@@ -180,7 +182,11 @@ impl Spread {
             cross: pairs().map(|(u, m)| u * m).sum(),
             sizes: units.sizes.iter().map(|m| m * m).sum(),
             typical: if known { largest } else { range },
-            reach: if known { (2.0 * largest).min(range) } else { range },
+            reach: if known {
+                (2.0 * largest).min(range)
+            } else {
+                range
+            },
             range,
             alpha,
             z: normal_quantile(1.0 - alpha),
