@@ -24,6 +24,7 @@ pub use vars::Place;
 use crate::cost::{Budget, OwnPrice, Prices, Till};
 use crate::observe::Limits;
 use crate::redact::Redactor;
+use crate::report::GitState;
 use llmtest_metrics::probability::Decisions;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -75,8 +76,8 @@ pub(crate) struct Config {
     pub(crate) run_id: Option<String>,
     /// The run that is resumed, or `last`.
     pub(crate) resume: Option<String>,
-    /// The branch, where CI says so.
-    pub(crate) branch: Option<String>,
+    /// What CI says of the repository.
+    pub(crate) git: GitState,
     /// The version of the package, where cargo says so.
     pub(crate) version: Option<String>,
     /// Run only tests with one of these tags; empty runs all.
@@ -288,7 +289,7 @@ pub(crate) fn load(
         dir: env.text("LLMTEST_DIR").map(PathBuf::from),
         run_id: env.run_id()?,
         resume: env.resume()?,
-        branch: env.branch(),
+        git: env.git(),
         version: env.text("CARGO_PKG_VERSION").map(str::to_string),
         tags: env.list("LLMTEST_TAGS"),
         failed: env.switch("LLMTEST_FAILED")?,

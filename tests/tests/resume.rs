@@ -199,7 +199,8 @@ fn a_run_that_cannot_be_resumed_runs_nothing_and_says_why() {
 #[test]
 fn a_run_says_at_which_commit_it_began_and_its_resumption_warns_of_another() {
     let bench = recorded("killed", "commit");
-    ran(&bench, &["plain"], &[ONE, ("CARGO_PKG_VERSION", "1.2.3")]);
+    let vars = [ONE, ("CARGO_PKG_VERSION", "1.2.3"), ("GITHUB_SHA", "")];
+    ran(&bench, &["plain"], &vars);
     let run = bench.report().run;
     assert_eq!(run.judge.as_deref(), Some("gpt-4.1-mini"));
     let binary = &run.binaries[0];

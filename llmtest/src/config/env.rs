@@ -4,6 +4,7 @@ use super::file::{BaseUrl, DecideBy, VariableName};
 use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
 use crate::cost::Budget;
 use crate::redact::Secret;
+use crate::report::GitState;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -309,12 +310,17 @@ impl<'a> Env<'a> {
         self.run_name("LLMTEST_RESUME")
     }
 
-    /// The branch as CI systems name it, which check a commit out by itself.
-    pub(super) fn branch(&self) -> Option<String> {
-        // Of a pull request on GitHub, the second is made up.
-        let names = ["GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME"];
-        let branch = names.iter().find_map(|name| self.text(name));
-        branch.map(str::to_string)
+    /// What CI systems say of the repository: they check a commit out by itself, and have no git in every container.
+    pub(super) fn git(&self) -> GitState {
+        let first = |names: &[&str]| names.iter().find_map(|name| self.text(name));
+        // Of a pull request on GitHub, the second name of a branch is made up.
+        let branch = first(&["GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME"]);
+        let commit = first(&["GITHUB_SHA", "CI_COMMIT_SHA"]);
+        GitState {
+            commit: commit.map(str::to_string),
+            branch: branch.map(str::to_string),
+            dirty: None,
+        }
     }
 
     fn run_name(&self, variable: &str) -> Result<Option<String>, ConfigError> {

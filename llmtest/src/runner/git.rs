@@ -6,12 +6,21 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long git may take: a run never waits for longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long git may look at files, and how long it may take for the rest: a run never waits for longer.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(1500), Duration::from_millis(500));
 
-/// The repository around this folder; none where there is none, or no git. `branch` is what CI calls the branch, for where
-/// a commit is checked out by itself.
-pub(super) fn state(folder: &Path, branch: Option<String>) -> Option<GitState> {
+/// The repository around this folder. What git does not say, since it is not there or since a commit is checked out by
+/// itself, is what CI says; none where nobody knows the commit.
+pub(super) fn state(folder: &Path, ci: GitState) -> Option<GitState> {
+    let Some(mut state) = state_of(folder) else {
+        return ci.commit.is_some().then_some(ci);
+    };
+    state.branch = state.branch.or(ci.branch);
+    Some(state)
+}
+
+/// What git says.
+fn state_of(folder: &Path) -> Option<GitState> {
     const STATUS: [&str; 5] = [
         "status",
         "--porcelain=v2",
@@ -19,16 +28,15 @@ pub(super) fn state(folder: &Path, branch: Option<String>) -> Option<GitState> {
         "--untracked-files=no",
         "--ignore-submodules=dirty",
     ];
-    let mut state = match asked(folder, &STATUS) {
-        Some(text) => parsed(&text),
-        // The files of a large repository take long to look at, the commit does not.
-        None => GitState {
-            commit: Some(asked(folder, &["rev-parse", "HEAD"])?.trim().to_string()),
-            ..GitState::default()
-        },
-    };
-    state.branch = state.branch.or(branch);
-    Some(state)
+    if let Some(text) = asked(folder, &STATUS, PATIENCE.0) {
+        return Some(parsed(&text));
+    }
+    // The files of a large repository take long to look at, the commit does not.
+    let commit = asked(folder, &["rev-parse", "HEAD"], PATIENCE.1)?;
+    Some(GitState {
+        commit: Some(commit.trim().to_string()),
+        ..GitState::default()
+    })
 }
 
 /// The answer to `git status --porcelain=v2 --branch`.
@@ -50,7 +58,7 @@ fn parsed(text: &str) -> GitState {
 }
 
 /// What git says, if it says it in time.
-fn asked(folder: &Path, args: &[&str]) -> Option<String> {
+fn asked(folder: &Path, args: &[&str], patience: Duration) -> Option<String> {
     let mut git = Command::new("git");
     // In a hook these name the repository that the hook is of, seen from another folder.
     for variable in [
@@ -90,7 +98,7 @@ fn asked(folder: &Path, args: &[&str]) -> Option<String> {
                     .success()
                     .then(|| String::from_utf8_lossy(&text).into_owned());
             }
-            Ok(None) if started.elapsed() < PATIENCE => std::thread::sleep(pause),
+            Ok(None) if started.elapsed() < patience => std::thread::sleep(pause),
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -122,11 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_repository_there_is_no_state() {
+    fn where_there_is_no_repository_there_is_what_ci_says() {
         let folder = std::env::temp_dir().join(format!("llmtest-git-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        assert_eq!(state(&folder, Some("main".to_string())), None);
-        assert_eq!(state(&folder.join("gone"), None), None);
+        let ci = |commit: Option<&str>| GitState {
+            commit: commit.map(str::to_string),
+            branch: Some("main".to_string()),
+            dirty: None,
+        };
+        assert_eq!(state(&folder, ci(None)), None);
+        assert_eq!(state(&folder.join("gone"), ci(None)), None);
+        assert_eq!(state(&folder, ci(Some("01ab"))), Some(ci(Some("01ab"))));
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -151,7 +165,11 @@ mod tests {
         std::fs::write(folder.join("a"), "a").unwrap();
         git(&["add", "a"]);
         git(&["commit", "-m", "a", "--no-gpg-sign"]);
-        let ci = || Some("of-ci".to_string());
+        let ci = || GitState {
+            commit: Some("of-ci".to_string()),
+            branch: Some("of-ci".to_string()),
+            dirty: None,
+        };
         let on_branch = state(&folder, ci()).unwrap();
         assert_eq!(on_branch.branch.as_deref(), Some("own"));
         assert_eq!(on_branch.commit.as_ref().map(String::len), Some(40));

@@ -47,8 +47,8 @@ impl Run {
     fn tell_git(&self) {
         let config = self.config.as_ref().ok();
         let folder = config.map_or_else(PathBuf::new, |config| config.root.clone());
-        let branch = config.and_then(|config| config.branch.clone());
-        let Some(state) = git::state(&folder, branch) else {
+        let ci = config.map(|config| config.git.clone());
+        let Some(state) = git::state(&folder, ci.unwrap_or_default()) else {
             return;
         };
         if let Some(resumed) = &self.resumed {
