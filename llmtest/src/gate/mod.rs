@@ -7,6 +7,7 @@ mod decide;
 mod flakiness;
 mod pairs;
 mod policy;
+mod text;
 mod verdict;
 
 pub use aa::{NoChange, PairsFrom, between_runs, between_trials};

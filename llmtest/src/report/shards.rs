@@ -226,6 +226,22 @@ impl Shards {
     }
 }
 
+/// Folds the shards in a run's folder into its `report.json`, however many there are: those of a run that was killed, of
+/// one with many processes, or of several machines.
+#[cfg(feature = "cli")]
+pub(crate) fn fold_folder(run: &Path) -> Result<PathBuf> {
+    let lock = File::create(run.join("fold.lock"))?;
+    let _held = lock.lock().ok();
+    let shards = shards_in(run)?;
+    if shards.is_empty() {
+        return Err(format!("nothing was recorded in {}", run.display()).into());
+    }
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let own = run.join("report.json");
+    write_whole(&own, |out| fold(&shards, &name, out))?;
+    Ok(own)
+}
+
 pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     let mut shards: Vec<_> = fs::read_dir(run)?
         .filter_map(|entry| Some(entry.ok()?.path()))
