@@ -35,9 +35,7 @@ pub use power::{
     detectable_difference, effective_cases, paired_cases, planned_design_effect, score_cases,
 };
 pub use quantile::{normal_quantile, normal_share, t_quantile, t_share};
-pub use sequential::{
-    Look, Sprt, confidence_sequence, curtail, precise_enough, running_interval,
-};
+pub use sequential::{Look, Sprt, confidence_sequence, curtail, precise_enough, running_interval};
 pub use trials::{Stability, flip_interval, flip_rate, pass_at_k, pass_hat_k, stability};
 pub use variance::{StandardErrors, Variance, standard_errors};
 

@@ -51,7 +51,10 @@ mod tests {
     use super::*;
 
     fn near(found: &[f64], expected: &[f64]) {
-        let close = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12);
+        let close = found
+            .iter()
+            .zip(expected)
+            .all(|(a, b)| (a - b).abs() < 1e-12);
         assert!(close && found.len() == expected.len(), "{found:?}");
     }
 

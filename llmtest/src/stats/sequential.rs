@@ -110,12 +110,8 @@ impl Sprt {
 /// assert!((half - 0.137_158).abs() < 1e-6);
 /// ```
 pub fn confidence_sequence(n: usize, variance: f64, alpha: f64, tuned: usize) -> Option<f64> {
-    let valid = n > 0
-        && tuned > 0
-        && alpha > 0.0
-        && alpha < 1.0
-        && variance >= 0.0
-        && variance.is_finite();
+    let valid =
+        n > 0 && tuned > 0 && alpha > 0.0 && alpha < 1.0 && variance >= 0.0 && variance.is_finite();
     valid.then(|| {
         let wide = -2.0 * alpha.ln();
         let square = (wide + wide.ln() + 1.0) / tuned as f64;
@@ -226,9 +222,14 @@ mod tests {
     fn a_cap_ends_it_and_what_is_settled_stays() {
         let mut test = Sprt::new(0.8, 0.7, 0.05, 0.1).unwrap().cap(3);
         let looks = [true, false, true, true].map(|passed| test.step(passed));
-        assert_eq!(looks[1..], [Look::Continue, Look::Inconclusive, Look::Inconclusive]);
+        assert_eq!(
+            looks[1..],
+            [Look::Continue, Look::Inconclusive, Look::Inconclusive]
+        );
         assert_eq!(test.cases(), 3);
-        assert!(Sprt::new(0.7, 0.8, 0.05, 0.1).is_none() && Sprt::new(0.8, 0.7, 0.0, 0.1).is_none());
+        assert!(
+            Sprt::new(0.7, 0.8, 0.05, 0.1).is_none() && Sprt::new(0.8, 0.7, 0.0, 0.1).is_none()
+        );
     }
 
     #[test]

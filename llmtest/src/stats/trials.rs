@@ -12,7 +12,11 @@ fn all_drawn_from(n: u64, among: u64, k: u64) -> Option<f64> {
     if among < k {
         return Some(0.0);
     }
-    Some((0..k).map(|i| (among - i) as f64 / (n - i) as f64).product())
+    Some(
+        (0..k)
+            .map(|i| (among - i) as f64 / (n - i) as f64)
+            .product(),
+    )
 }
 
 /// The probability that at least one of `k` trials passes, from `n` trials of which `passed` did:
@@ -113,19 +117,31 @@ mod tests {
             assert!((pass_at_k(7, passed, 1).unwrap() - rate).abs() < 1e-12);
             assert!((pass_hat_k(7, passed, 1).unwrap() - rate).abs() < 1e-12);
         }
-        assert_eq!((pass_at_k(4, 1, 4), pass_hat_k(4, 3, 4)), (Some(1.0), Some(0.0)));
+        assert_eq!(
+            (pass_at_k(4, 1, 4), pass_hat_k(4, 3, 4)),
+            (Some(1.0), Some(0.0))
+        );
     }
 
     #[test]
     fn what_was_not_tried_has_no_rate() {
-        assert_eq!((pass_at_k(3, 2, 4), pass_at_k(3, 2, 0), pass_at_k(3, 4, 1)), (None, None, None));
+        assert_eq!(
+            (pass_at_k(3, 2, 4), pass_at_k(3, 2, 0), pass_at_k(3, 4, 1)),
+            (None, None, None)
+        );
         assert_eq!((pass_hat_k(3, 2, 4), pass_hat_k(3, 4, 1)), (None, None));
-        assert_eq!((flip_rate(0, 0), flip_rate(2, 3), flip_interval(0, 0)), (None, None, None));
+        assert_eq!(
+            (flip_rate(0, 0), flip_rate(2, 3), flip_interval(0, 0)),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn the_flip_rate_is_that_of_the_rarer_outcome() {
-        assert_eq!([flip_rate(4, 1), flip_rate(4, 3), flip_rate(4, 4)], [Some(0.25), Some(0.25), Some(0.0)]);
+        assert_eq!(
+            [flip_rate(4, 1), flip_rate(4, 3), flip_rate(4, 4)],
+            [Some(0.25), Some(0.25), Some(0.0)]
+        );
         assert_eq!(flip_interval(4, 1), flip_interval(4, 3));
     }
 
@@ -134,6 +150,9 @@ mod tests {
         assert_eq!(stability(1, 1, 1), Some(Stability::Flaky));
         assert_eq!(stability(0, 2, 1), Some(Stability::Error));
         assert_eq!(stability(0, 2, 0), Some(Stability::StableFail));
-        assert_eq!((stability(0, 0, 2), stability(0, 0, 0)), (Some(Stability::Error), None));
+        assert_eq!(
+            (stability(0, 0, 2), stability(0, 0, 0)),
+            (Some(Stability::Error), None)
+        );
     }
 }

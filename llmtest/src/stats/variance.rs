@@ -64,8 +64,16 @@ pub struct StandardErrors {
 /// assert!((errors.over_reruns.unwrap() - 0.1768).abs() < 1e-4);
 /// ```
 pub fn standard_errors(cases: &[Vec<f64>]) -> Option<StandardErrors> {
-    let cases: Vec<&[f64]> = cases.iter().map(Vec::as_slice).filter(|c| !c.is_empty()).collect();
-    if cases.len() < 2 || cases.iter().any(|c| c.iter().any(|score| !score.is_finite())) {
+    let cases: Vec<&[f64]> = cases
+        .iter()
+        .map(Vec::as_slice)
+        .filter(|c| !c.is_empty())
+        .collect();
+    if cases.len() < 2
+        || cases
+            .iter()
+            .any(|c| c.iter().any(|score| !score.is_finite()))
+    {
         return None;
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -77,7 +85,11 @@ pub fn standard_errors(cases: &[Vec<f64>]) -> Option<StandardErrors> {
     let n = cases.len() as f64;
     let means: Vec<f64> = cases.iter().map(|case| mean(case)).collect();
     let of_means = spread(&means);
-    let repeated: Vec<&[f64]> = cases.iter().copied().filter(|case| case.len() > 1).collect();
+    let repeated: Vec<&[f64]> = cases
+        .iter()
+        .copied()
+        .filter(|case| case.len() > 1)
+        .collect();
     let average = |of: &dyn Fn(&[f64]) -> f64| {
         let sum: f64 = repeated.iter().map(|case| of(case)).sum();
         (!repeated.is_empty()).then(|| sum / repeated.len() as f64)
@@ -129,11 +141,16 @@ mod tests {
             .map(|_| {
                 // The largest of four numbers is Beta(4, 1).
                 let p = (0..4).map(|_| rng.unit()).fold(0.0, f64::max);
-                (0..3).map(|_| f64::from(u8::from(rng.unit() < p))).collect()
+                (0..3)
+                    .map(|_| f64::from(u8::from(rng.unit() < p)))
+                    .collect()
             })
             .collect();
         let variance = standard_errors(&scores).unwrap().variance.unwrap();
-        assert!((variance.between - 4.0 / 150.0).abs() < 0.004, "{variance:?}");
+        assert!(
+            (variance.between - 4.0 / 150.0).abs() < 0.004,
+            "{variance:?}"
+        );
         assert!((variance.within - 2.0 / 15.0).abs() < 0.006, "{variance:?}");
     }
 }
