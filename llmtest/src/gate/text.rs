@@ -97,7 +97,7 @@ fn list(names: &[String]) -> String {
 
 /// Id, day, commit and judge.
 fn run_line(run: &RunInfo) -> String {
-    let day = (run.started > 0).then(|| date(run.started / 1000));
+    let day = (run.started > 0).then(|| date(run.started / 86_400_000));
     let commit = run.git.as_ref().and_then(|git| {
         let commit: String = git.commit.as_ref()?.chars().take(10).collect();
         let dirty = if git.dirty == Some(true) { " with changes" } else { "" };

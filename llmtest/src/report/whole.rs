@@ -32,7 +32,7 @@ impl Appended {
 }
 
 /// Writes a file so that readers see the old or the new one, never half of it.
-pub(super) fn write_whole(
+pub(crate) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {

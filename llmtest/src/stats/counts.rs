@@ -69,7 +69,7 @@ pub fn fisher_exact(first: (u64, u64), second: (u64, u64)) -> Option<Fisher> {
     }
     let successes = a + b;
     let ways = |n: u64, k: u64| {
-        let factorial = |n: u64| (n as f64 + 1.0).ln_gamma().0;
+        let factorial = |n: u64| Gamma::ln_gamma(n as f64 + 1.0).0;
         factorial(n) - factorial(k) - factorial(n - k)
     };
     let mass = |k: u64| (ways(n, k) + ways(m, successes - k) - ways(n + m, successes)).exp();

@@ -24,7 +24,7 @@ pub(super) struct Units {
 
 impl Units {
     /// `None` for no differences, one that is no number, and labels that are not one a difference.
-    pub fn new(differences: &[f64], clusters: Option<&[usize]>) -> Option<Self> {
+    pub(super) fn new(differences: &[f64], clusters: Option<&[usize]>) -> Option<Self> {
         if differences.is_empty() || differences.iter().any(|d| !d.is_finite()) {
             return None;
         }
@@ -62,13 +62,13 @@ pub(super) struct Tails {
 
 impl Tails {
     /// That the sum is at least as low as the one seen; with half of the weight of the sum itself for `mid`.
-    pub fn low(&self, mid: bool) -> f64 {
+    pub(super) fn low(&self, mid: bool) -> f64 {
         let weight = if mid { 0.5 } else { 1.0 };
         (self.below + weight * self.at).min(1.0)
     }
 
     /// The same at the other end.
-    pub fn high(&self) -> f64 {
+    pub(super) fn high(&self) -> f64 {
         (self.above + self.at).min(1.0)
     }
 }
@@ -183,7 +183,7 @@ pub(super) fn coins(n: u64, up: u64) -> Tails {
 }
 
 fn coin_mass(n: u64, up: u64) -> f64 {
-    let factorial = |n: u64| (n as f64 + 1.0).ln_gamma().0;
+    let factorial = |n: u64| Gamma::ln_gamma(n as f64 + 1.0).0;
     (factorial(n) - factorial(up) - factorial(n - up) - n as f64 * LN_2).exp()
 }
 

@@ -147,6 +147,8 @@ struct Spread {
     /// Sum times size, and size times size.
     cross: f64,
     sizes: f64,
+    /// Units with a sum other than 0.
+    moved: usize,
     /// The largest change that is counted with.
     typical: f64,
     /// What an added case loses.
@@ -181,6 +183,7 @@ impl Spread {
             squares: units.sums.iter().map(|u| u * u).sum(),
             cross: pairs().map(|(u, m)| u * m).sum(),
             sizes: units.sizes.iter().map(|m| m * m).sum(),
+            moved: units.sums.iter().filter(|u| u.abs() > 1e-12).count(),
             typical: if known { largest } else { range },
             reach: if known {
                 (2.0 * largest).min(range)
@@ -289,9 +292,18 @@ impl Spread {
                 Some(high)
             })
             .flatten();
-        let failed = (mean < 0.0 && seen > 0.0).then(|| {
-            let n = (self.cases * (self.z / seen).powi(2)).ceil();
-            (n as usize).max(cases + 1)
+        let failed = (mean < 0.0).then(|| {
+            // The test statistic grows with the root of the number, from what is seen and from what the p value says of
+            // it; and fewer units than this cannot fail however they fall.
+            let moved = self.moved.max(1) as f64;
+            let statistic = self.sum.abs() / self.squares.sqrt();
+            let mut times = (self.z / statistic)
+                .powi(2)
+                .max(self.alpha.log2().abs().ceil() / moved);
+            if seen > 0.5 {
+                times = times.max((self.z / seen).powi(2));
+            }
+            ((self.cases * times).ceil() as usize).max(cases + 1)
         });
         match (passed, failed) {
             (Some(a), Some(b)) => Some(a.min(b)),
