@@ -11,9 +11,9 @@ mod text;
 mod tree;
 mod whole;
 
+pub(crate) use kept::{CaseName, Kept, latest_runs};
 #[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
-pub(crate) use kept::{CaseName, Kept, latest_runs};
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
     GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport, TestRecord,

@@ -45,8 +45,8 @@ impl RunMemo {
         let value = make.await?;
         // Only other processes miss what cannot be written.
         let draft = path.with_extension("draft");
-        let _ = std::fs::write(&draft, value.to_string())
-            .and_then(|()| std::fs::rename(&draft, &path));
+        let _ =
+            std::fs::write(&draft, value.to_string()).and_then(|()| std::fs::rename(&draft, &path));
         Ok(value)
     }
 }
