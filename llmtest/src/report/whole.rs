@@ -10,23 +10,40 @@ pub(super) struct Appended {
     file: File,
     /// How long it is without what was cut off.
     length: u64,
+    /// Whether half a line stands behind that.
+    torn: bool,
 }
 
 impl Appended {
     /// An empty one.
     pub(super) fn new(file: File) -> Self {
-        Self { file, length: 0 }
+        Self {
+            file,
+            length: 0,
+            torn: false,
+        }
     }
 
     /// Adds a line, or nothing: half of one, as on a full disk, would take the next one with it.
     pub(super) fn append(&mut self, line: &[u8]) -> std::io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.length))?;
-        if let Err(error) = self.file.write_all(line) {
-            // Where this fails too, the next line is written over the half.
-            let _ = self.file.set_len(self.length);
-            return Err(error);
+        self.mend()?;
+        let written = self.file.write_all(line);
+        self.torn = written.is_err();
+        match written {
+            Ok(()) => self.length += line.len() as u64,
+            // Now, if that can be done: nobody may write a line after it.
+            Err(_) => drop(self.mend()),
         }
-        self.length += line.len() as u64;
+        written
+    }
+
+    /// Takes half a line away.
+    fn mend(&mut self) -> std::io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            self.torn = false;
+        }
         Ok(())
     }
 }
