@@ -26,10 +26,10 @@ use crate::gate::{OnInconclusive, Rule};
 #[cfg(feature = "cli")]
 use crate::gate::{Policy, Quarantine};
 use crate::observe::Limits;
-#[cfg(feature = "cli")]
-use crate::trust::Certificate;
 use crate::redact::Redactor;
 use crate::report::GitState;
+#[cfg(feature = "cli")]
+use crate::trust::Certificate;
 use llmtest_metrics::probability::Decisions;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -142,9 +142,11 @@ impl GateConfig {
         }
         if let Some(path) = &self.certificate {
             let place = path.display();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("cannot read {place}: {error}\nhint: `judge-trust certify` writes it"))?;
-            let certificate = Certificate::from_json(&text).map_err(|error| format!("{place}: {error}"))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("cannot read {place}: {error}\nhint: `judge-trust certify` writes it")
+            })?;
+            let certificate =
+                Certificate::from_json(&text).map_err(|error| format!("{place}: {error}"))?;
             policy.certificate = Some(certificate);
         }
         Ok(policy)
@@ -160,7 +162,10 @@ fn rules(rules: BTreeMap<String, file::GateRule>) -> BTreeMap<String, Rule> {
         found.ignore = rule.ignore.unwrap_or(false);
         found
     };
-    rules.into_iter().map(|(name, own)| (name, rule(own))).collect()
+    rules
+        .into_iter()
+        .map(|(name, own)| (name, rule(own)))
+        .collect()
 }
 
 /// `[blame]`: whether failed cases are run again with references in place of results, and how many at most.

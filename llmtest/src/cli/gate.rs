@@ -50,7 +50,9 @@ pub(super) struct AcceptArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  cargo llmtest compare last~1 last\n  cargo llmtest compare llmtest.baseline.json last")]
+#[command(
+    after_help = "Examples:\n  cargo llmtest compare last~1 last\n  cargo llmtest compare llmtest.baseline.json last"
+)]
 pub(super) struct CompareArgs {
     /// The run, or the baseline, that it is compared with
     before: String,
@@ -120,7 +122,11 @@ fn baseline(project: &Project, given: Option<&str>) -> Result<Option<Snapshot>, 
 }
 
 /// What the gate of this project says of a run.
-pub(super) fn gated(project: &Project, run: &str, before: Option<&str>) -> Result<GateReport, Failure> {
+pub(super) fn gated(
+    project: &Project,
+    run: &str,
+    before: Option<&str>,
+) -> Result<GateReport, Failure> {
     let policy = project.config.gate.policy()?;
     let baseline = baseline(project, before)?;
     Ok(decide(&snapshot(project, run)?, baseline.as_ref(), &policy))
@@ -146,10 +152,15 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
     let path = find(&project.roots, &args.run)?;
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let report = RunReport::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let report =
+        RunReport::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     let run = Snapshot::from_json(&text)?;
     let before = baseline(&project, None)?;
-    let errored = run.cases.iter().filter(|case| case.outcome == Outcome::Errored).count();
+    let errored = run
+        .cases
+        .iter()
+        .filter(|case| case.outcome == Outcome::Errored)
+        .count();
     if run.cases.is_empty() {
         return Err("the run has no case\nhint: run the tests, or name another run".into());
     }
@@ -168,13 +179,21 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
         out.push_str(&changes.text());
     }
     write_whole(target, |out| slim(&report, out))?;
-    let _ = writeln!(out, "{} cases are the baseline now: {}", run.cases.len(), target.display());
+    let _ = writeln!(
+        out,
+        "{} cases are the baseline now: {}",
+        run.cases.len(),
+        target.display()
+    );
     Ok(Output::well(out))
 }
 
 pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (before, run) = (snapshot(&project, &args.before)?, snapshot(&project, &args.run)?);
+    let (before, run) = (
+        snapshot(&project, &args.before)?,
+        snapshot(&project, &args.run)?,
+    );
     let mut policy = Policy::default();
     policy.margin = project.config.gate.margin;
     policy.alpha = project.config.gate.alpha;
@@ -194,7 +213,9 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
                 check.name.clone(),
                 value(check.baseline),
                 value(check.value),
-                check.interval.map_or("–".to_string(), |i| format!("{} to {}", points(i.low), points(i.high))),
+                check.interval.map_or("–".to_string(), |i| {
+                    format!("{} to {}", points(i.low), points(i.high))
+                }),
                 check.p.map_or("–".to_string(), |p| format!("{p:.3}")),
                 check.n.to_string(),
                 check.unchanged.to_string(),
@@ -210,14 +231,32 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
     for warning in &report.warnings {
         let _ = writeln!(out, "! {}", clean_name(warning));
     }
-    let titles = ["", ">before", ">now", ">difference in points", ">p (worse)", ">cases", ">unchanged", ""];
+    let titles = [
+        "",
+        ">before",
+        ">now",
+        ">difference in points",
+        ">p (worse)",
+        ">cases",
+        ">unchanged",
+        "",
+    ];
     out.push_str(&table(&titles, &rows));
     let cases = &report.cases;
-    for (what, names) in [("worse", &cases.worse), ("better", &cases.better), ("new", &cases.new), ("removed", &cases.removed)] {
+    for (what, names) in [
+        ("worse", &cases.worse),
+        ("better", &cases.better),
+        ("new", &cases.new),
+        ("removed", &cases.removed),
+    ] {
         if !names.is_empty() {
             let shown: Vec<_> = names.iter().take(20).map(|name| clean_name(name)).collect();
             let more = names.len().saturating_sub(20);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             let _ = writeln!(out, "{what}: {}{more}", shown.join(", "));
         }
     }
@@ -226,12 +265,16 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
 
 /// The latest runs, the latest first; with `live`, without those that only replayed.
 fn latest(project: &Project, most: usize, live: bool) -> Result<(Vec<Snapshot>, usize), Failure> {
-    let mut names: Vec<_> = project.roots.iter().flat_map(|root| {
-        latest_runs(root).into_iter().map(move |run| {
-            let folder = root.join("runs").join(&run.name);
-            (run, folder)
+    let mut names: Vec<_> = project
+        .roots
+        .iter()
+        .flat_map(|root| {
+            latest_runs(root).into_iter().map(move |run| {
+                let folder = root.join("runs").join(&run.name);
+                (run, folder)
+            })
         })
-    }).collect();
+        .collect();
     names.sort_by(|a, b| b.0.cmp(&a.0));
     let (mut runs, mut replays) = (Vec::new(), 0);
     for (_, folder) in names.into_iter().take(most) {
@@ -273,7 +316,11 @@ fn aa_text(found: &NoChange) -> String {
         PairsFrom::Trials => "pairs drawn from the trials of one run",
     };
     let interval = found.interval.map_or(String::new(), |interval| {
-        format!(" ({:.1} % to {:.1} %)", 100.0 * interval.low, 100.0 * interval.high)
+        format!(
+            " ({:.1} % to {:.1} %)",
+            100.0 * interval.low,
+            100.0 * interval.high
+        )
     });
     let mut out = format!(
         "{} {from}, between which nothing changed:\n  the gate blocks {:.1} %{interval}, is inconclusive in {:.1} %, passes {:.1} %\n  \
@@ -285,7 +332,12 @@ fn aa_text(found: &NoChange) -> String {
         percent(found.any_drop),
     );
     for (check, failed) in &found.checks {
-        let _ = writeln!(out, "  {} blocks {:.1} %", clean_name(check), percent(*failed));
+        let _ = writeln!(
+            out,
+            "  {} blocks {:.1} %",
+            clean_name(check),
+            percent(*failed)
+        );
     }
     out
 }
@@ -301,7 +353,11 @@ pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> 
         let set_aside = Quarantine::of(&cases, evidence);
         write_whole(&path, |out| Ok(out.write_all(set_aside.text().as_bytes())?))?;
         let count = set_aside.cases.len();
-        let _ = writeln!(out, "{count} cases are set aside in {}; `quarantine` under [gate] in llmtest.toml names the file", path.display());
+        let _ = writeln!(
+            out,
+            "{count} cases are set aside in {}; `quarantine` under [gate] in llmtest.toml names the file",
+            path.display()
+        );
     }
     if args.json {
         return Ok(Output::well(serde_json::to_string_pretty(&cases)? + "\n"));
@@ -311,17 +367,41 @@ pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> 
         0 => String::new(),
         _ => format!(" ({replays} only replayed, and are left out)"),
     };
-    let _ = writeln!(out, "{} flaky cases in {looked} runs{left_out}", cases.len());
+    let _ = writeln!(
+        out,
+        "{} flaky cases in {looked} runs{left_out}",
+        cases.len()
+    );
     if !cases.is_empty() {
-        let rows: Vec<_> = cases.iter().map(|case| vec![
-            case.case.clone(),
-            format!("{:.2}", case.flip_rate),
-            format!("{:.2}", case.at_least),
-            format!("{} of {}", case.flips, case.trials),
-            format!("{} of {}", case.flaky_runs, case.runs),
-            if evidence.is_met_by(case) { "may be set aside" } else { "" }.to_string(),
-        ]).collect();
-        out.push_str(&table(&["case", ">flip rate", ">surely above", ">trials", ">runs", ""], &rows));
+        let rows: Vec<_> = cases
+            .iter()
+            .map(|case| {
+                vec![
+                    case.case.clone(),
+                    format!("{:.2}", case.flip_rate),
+                    format!("{:.2}", case.at_least),
+                    format!("{} of {}", case.flips, case.trials),
+                    format!("{} of {}", case.flaky_runs, case.runs),
+                    if evidence.is_met_by(case) {
+                        "may be set aside"
+                    } else {
+                        ""
+                    }
+                    .to_string(),
+                ]
+            })
+            .collect();
+        out.push_str(&table(
+            &[
+                "case",
+                ">flip rate",
+                ">surely above",
+                ">trials",
+                ">runs",
+                "",
+            ],
+            &rows,
+        ));
     }
     Ok(Output::well(out))
 }

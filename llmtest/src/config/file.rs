@@ -175,7 +175,9 @@ impl TryFrom<f64> for Positive {
         if value >= 0.0 && value.is_finite() {
             Ok(Self(value))
         } else {
-            Err(format!("the most that a run may cost is {value} dollars, and must be 0 or more"))
+            Err(format!(
+                "the most that a run may cost is {value} dollars, and must be 0 or more"
+            ))
         }
     }
 }

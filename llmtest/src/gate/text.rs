@@ -13,7 +13,12 @@ impl GateReport {
     /// made safe for a terminal.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "gate: {}, {}", self.verdict.as_str(), clean_name(&self.reason));
+        let _ = writeln!(
+            out,
+            "gate: {}, {}",
+            self.verdict.as_str(),
+            clean_name(&self.reason)
+        );
         let _ = writeln!(out, "  run       {}", run_line(&self.run));
         if let Some(baseline) = &self.baseline {
             let _ = writeln!(out, "  baseline  {}", run_line(baseline));
@@ -21,7 +26,10 @@ impl GateReport {
         for warning in &self.warnings {
             let _ = writeln!(out, "  ! {}", clean_name(warning));
         }
-        let width = self.checks.iter().map(|check| clean_name(&check.name).chars().count());
+        let width = self
+            .checks
+            .iter()
+            .map(|check| clean_name(&check.name).chars().count());
         let width = width.max().unwrap_or_default();
         for check in &self.checks {
             check_lines(&mut out, check, width);
@@ -70,7 +78,12 @@ fn check_lines(out: &mut String, check: &GateCheck, width: usize) {
         (None, Some(now)) if check.kind == "bar" => format!("{now:.3}"),
         _ => String::new(),
     };
-    let _ = writeln!(out, "  {mark} {name}{:pad$}  {values:<13}  {}", "", clean_name(&check.reason));
+    let _ = writeln!(
+        out,
+        "  {mark} {name}{:pad$}  {values:<13}  {}",
+        "",
+        clean_name(&check.reason)
+    );
     if check.verdict == Verdict::Pass
         && let Some(drop) = check.detectable
     {
@@ -84,14 +97,28 @@ fn check_lines(out: &mut String, check: &GateCheck, width: usize) {
         );
     }
     if check.verdict != Verdict::Pass && !check.worst.is_empty() {
-        let _ = writeln!(out, "    {:width$}  {:<13}  most against it: {}", "", "", list(&check.worst));
+        let _ = writeln!(
+            out,
+            "    {:width$}  {:<13}  most against it: {}",
+            "",
+            "",
+            list(&check.worst)
+        );
     }
 }
 
 fn list(names: &[String]) -> String {
-    let shown: Vec<_> = names.iter().take(NAMED).map(|name| clean_name(name)).collect();
+    let shown: Vec<_> = names
+        .iter()
+        .take(NAMED)
+        .map(|name| clean_name(name))
+        .collect();
     let more = names.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }
 
@@ -100,7 +127,11 @@ fn run_line(run: &RunInfo) -> String {
     let day = (run.started > 0).then(|| date(run.started / 86_400_000));
     let commit = run.git.as_ref().and_then(|git| {
         let commit: String = git.commit.as_ref()?.chars().take(10).collect();
-        let dirty = if git.dirty == Some(true) { " with changes" } else { "" };
+        let dirty = if git.dirty == Some(true) {
+            " with changes"
+        } else {
+            ""
+        };
         Some(format!("{commit}{dirty}"))
     });
     let judge = run.judge.as_ref().map(|judge| format!("judge {judge}"));

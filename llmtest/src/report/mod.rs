@@ -23,9 +23,9 @@ pub use record::{
 pub use repeats::{RepeatRates, Repeats, Stabilities};
 #[cfg(feature = "cli")]
 pub(crate) use shards::fold_folder;
-#[cfg(feature = "cli")]
-pub(crate) use whole::write_whole;
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 pub(crate) use summary::{Tally, summary};
 pub(crate) use terminal::{Style, group_block, test_block};
 pub(crate) use text::{clean, clean_name, is_unsafe};
+#[cfg(feature = "cli")]
+pub(crate) use whole::write_whole;

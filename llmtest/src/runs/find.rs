@@ -30,7 +30,11 @@ pub(crate) fn find(roots: &[PathBuf], name: &str) -> Result<PathBuf> {
         root.join("runs").join(&run.name)
     };
     let names = || {
-        let names: Vec<_> = runs.iter().take(5).map(|(run, _)| format!("`{}`", run.name)).collect();
+        let names: Vec<_> = runs
+            .iter()
+            .take(5)
+            .map(|(run, _)| format!("`{}`", run.name))
+            .collect();
         match names.len() {
             0 => "nothing was recorded yet: run `cargo test`".to_string(),
             _ => format!("the latest are {}", names.join(", ")),
@@ -38,7 +42,9 @@ pub(crate) fn find(roots: &[PathBuf], name: &str) -> Result<PathBuf> {
     };
     let back = match name {
         "last" => Some(0),
-        _ => name.strip_prefix("last~").and_then(|back| back.parse().ok()),
+        _ => name
+            .strip_prefix("last~")
+            .and_then(|back| back.parse().ok()),
     };
     if let Some(back) = back {
         if back < runs.len() {
@@ -49,23 +55,37 @@ pub(crate) fn find(roots: &[PathBuf], name: &str) -> Result<PathBuf> {
     if let Some(at) = runs.iter().position(|(run, _)| run.name == name) {
         return report_of(&folder(at));
     }
-    let like: Vec<_> = (0..runs.len()).filter(|at| runs[*at].0.name.starts_with(name)).collect();
+    let like: Vec<_> = (0..runs.len())
+        .filter(|at| runs[*at].0.name.starts_with(name))
+        .collect();
     match like[..] {
         [at] => report_of(&folder(at)),
         [] => Err(format!("there is no run `{name}`\nhint: {}", names()).into()),
-        _ => Err(format!("{} runs begin with `{name}`\nhint: give more of the id; {}", like.len(), names()).into()),
+        _ => Err(format!(
+            "{} runs begin with `{name}`\nhint: give more of the id; {}",
+            like.len(),
+            names()
+        )
+        .into()),
     }
 }
 
 /// The report in a run's folder, folded anew where a shard is younger.
 fn report_of(folder: &Path) -> Result<PathBuf> {
     let report = folder.join("report.json");
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let modified = |path: &Path| {
+        std::fs::metadata(path)
+            .and_then(|meta| meta.modified())
+            .ok()
+    };
     let folded = modified(&report);
     let shards = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let younger = shards
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        })
         .any(|shard| modified(&shard) > folded);
     if folded.is_some() && !younger {
         return Ok(report);

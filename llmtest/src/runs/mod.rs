@@ -19,11 +19,11 @@ mod read;
 mod slim;
 mod snapshot;
 
+pub use crate::report::{RepeatRates, Repeats, Stabilities};
 #[cfg(feature = "cli")]
 pub(crate) use find::find;
 #[cfg(feature = "cli")]
 pub(crate) use slim::slim;
-pub use crate::report::{RepeatRates, Repeats, Stabilities};
 pub use snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,
 };

@@ -20,7 +20,11 @@ pub(crate) fn slim(report: &RunReport, out: &mut dyn Write) -> Result<()> {
         "git": report.run.git,
         "judge": report.run.judge,
     });
-    write!(out, "{{\"format\":{},\"run\":{run},\"tests\":[", RunReport::FORMAT)?;
+    write!(
+        out,
+        "{{\"format\":{},\"run\":{run},\"tests\":[",
+        RunReport::FORMAT
+    )?;
     for (at, case) in cases.values().enumerate() {
         out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
         write!(out, "{case}")?;
@@ -44,7 +48,11 @@ fn case(test: &TestRecord) -> Value {
         "trials": trials,
     });
     add(&mut case, "row", test.row.as_ref().map(|row| json!(row)));
-    add(&mut case, "tags", (!test.tags.is_empty()).then(|| json!(test.tags)));
+    add(
+        &mut case,
+        "tags",
+        (!test.tags.is_empty()).then(|| json!(test.tags)),
+    );
     case
 }
 
@@ -57,7 +65,11 @@ fn trial(trial: &TrialRecord) -> Value {
         "duration": rounded(trial.duration),
         "measurements": measurements,
     });
-    add(&mut found, "error", trial.error.as_ref().map(|_| json!("it could not run")));
+    add(
+        &mut found,
+        "error",
+        trial.error.as_ref().map(|_| json!("it could not run")),
+    );
     found
 }
 
@@ -70,12 +82,32 @@ fn measurement(m: &MeasurementRecord) -> Value {
         "digest": m.digest,
         "duration": 0.0,
     });
-    add(&mut found, "component", m.component.as_ref().map(|name| json!(name)));
-    add(&mut found, "label", m.label.as_ref().map(|name| json!(name)));
+    add(
+        &mut found,
+        "component",
+        m.component.as_ref().map(|name| json!(name)),
+    );
+    add(
+        &mut found,
+        "label",
+        m.label.as_ref().map(|name| json!(name)),
+    );
     add(&mut found, "score", m.score.map(|score| json!(score)));
-    add(&mut found, "report_only", m.report_only.then(|| json!(true)));
-    add(&mut found, "judge", m.judge.as_ref().map(|judge| json!(judge)));
-    add(&mut found, "prompts", (!m.prompts.is_empty()).then(|| json!(m.prompts)));
+    add(
+        &mut found,
+        "report_only",
+        m.report_only.then(|| json!(true)),
+    );
+    add(
+        &mut found,
+        "judge",
+        m.judge.as_ref().map(|judge| json!(judge)),
+    );
+    add(
+        &mut found,
+        "prompts",
+        (!m.prompts.is_empty()).then(|| json!(m.prompts)),
+    );
     found
 }
 
