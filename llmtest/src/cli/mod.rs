@@ -3,6 +3,7 @@
 mod findings;
 mod project;
 mod recordings;
+mod report;
 mod runs;
 mod table;
 
@@ -42,6 +43,8 @@ enum Command {
     /// Lists, checks and prunes the recordings of judges, stages and embedders
     #[command(subcommand)]
     Recordings(recordings::Recordings),
+    /// Shows a run: for a terminal, CI, a pull request
+    Report(report::Report),
 }
 
 /// Runs a command. `args` come after the program's name; a first `llmtest`, which cargo adds, is left out.
@@ -65,8 +68,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
             return Output { code, out, err };
         }
     };
-    let Command::Recordings(command) = cli.command;
-    match recordings::run(command, place) {
+    let told = match cli.command {
+        Command::Recordings(command) => recordings::run(command, place),
+        Command::Report(args) => report::run(&args, place),
+    };
+    match told {
         Ok(out) => Output {
             code: 0,
             out,

@@ -514,6 +514,7 @@ mod tests {
             test: name.to_string(),
             row: None,
             position: 0,
+            dataset: None,
             binary: "b".to_string(),
             file: "f.rs".to_string(),
             line: 1,
