@@ -208,7 +208,9 @@ fn group_case(group: &GroupRecord) -> TestCase {
         Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Outcome::Errored => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
-    status.set_message(text(group.error.as_ref().unwrap_or(&share)));
+    status
+        .set_message(text(group.error.as_ref().unwrap_or(&share)))
+        .set_type("dataset");
     let mut case = TestCase::new(text(&group.test), status);
     case.set_classname(text(&format!("{}::{}", group.binary, group.test)));
     case.extra.insert("file".into(), text(&group.file).into());

@@ -193,7 +193,7 @@ pub(super) fn write(out: &mut String, worst: &[Excerpt], wrong: usize, most: Mos
     if wrong > told {
         let _ = writeln!(
             out,
-            "… and {} more that did not pass.\n",
+            "… and {} that did not pass either.\n",
             counted(wrong - told, "case")
         );
     }
