@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Which case a call belongs to, under nextest: 200 rows of a dataset at 64 in flight in one process (libtest), and one
-# process a row (our harness). The rows themselves fail on a score that is another's.
+# Under nextest: resuming a run, and which case a call belongs to, with 200 rows of a dataset at 64 in flight in one process
+# (libtest), and one process a row (our harness). The rows themselves fail on a score that is another's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked --version 0.9.143
@@ -19,6 +19,14 @@ expect() {
   echo "ok    nextest $*"
 }
 nobody_lost() { [ -s "$LLMTEST_DIR/report.json" ] && ! grep -qF unattributed_spans "$LLMTEST_DIR/report.json"; }
+# The processes of a resumption run what is missing.
+export BEGUN=$work/begun
+expect 0 ' 1 test run: 1 passed' --test fixture_killed_plain -E 'test(=plain)'
+rm "$BEGUN"
+LLMTEST_RESUME=last cargo nextest run --workspace --locked --no-fail-fast --test fixture_killed_plain >"$work/out" 2>&1 || true
+grep -qx spread::row3 "$BEGUN" && ! grep -qx plain "$BEGUN" && [ "$(ls "$LLMTEST_DIR/runs" | wc -l)" = 1 ]
+echo "ok    nextest with LLMTEST_RESUME=last"
+unset BEGUN
 expect 0 ' 5 tests run: 5 passed' --test fixture_concurrent_plain
 nobody_lost
 [ "$(grep -oE '"row":"[0-9]+"' "$LLMTEST_DIR/report.json" | wc -l)" = 1000 ]

@@ -22,8 +22,14 @@ pub(crate) use vars::HarnessVars;
 pub use vars::Place;
 
 use crate::cost::{Budget, OwnPrice, Prices, Till};
+use crate::gate::{OnInconclusive, Rule};
+#[cfg(feature = "cli")]
+use crate::gate::{Policy, Quarantine};
 use crate::observe::Limits;
 use crate::redact::Redactor;
+use crate::report::GitState;
+#[cfg(feature = "cli")]
+use crate::trust::Certificate;
 use llmtest_metrics::probability::Decisions;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -46,11 +52,8 @@ pub(crate) struct Config {
     /// Every provider as it is reached without further settings, for `.judged_by("provider:model")`.
     pub(crate) providers: Vec<JudgeConfig>,
     #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "read and checked from the first version on; the gate comes later"
-        )
+        not(any(test, feature = "cli")),
+        expect(dead_code, reason = "checked by every run, and used by the commands")
     )]
     pub(crate) gate: GateConfig,
     /// Where traces go.
@@ -73,10 +76,18 @@ pub(crate) struct Config {
     /// Where runs leave their records, when it is not the target folder.
     pub(crate) dir: Option<PathBuf>,
     pub(crate) run_id: Option<String>,
+    /// The run that is resumed, or `last`.
+    pub(crate) resume: Option<String>,
+    /// What CI says of the repository.
+    pub(crate) git: GitState,
+    /// The version of the package, where cargo says so.
+    pub(crate) version: Option<String>,
     /// Run only tests with one of these tags; empty runs all.
     pub(crate) tags: Vec<String>,
     /// Run only what failed last.
     pub(crate) failed: bool,
+    /// How often each case runs, whatever its test says.
+    pub(crate) trials: Option<u32>,
     /// Show prompts, replies and reasons of what passed, too.
     pub(crate) show_all: bool,
     pub(crate) ci: bool,
@@ -88,14 +99,73 @@ pub(crate) struct Config {
     pub(crate) redactor: Arc<Redactor>,
 }
 
-/// `[gate]`: read and validated; the gate itself decides later.
+/// `[gate]`.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    not(any(test, feature = "cli")),
+    expect(dead_code, reason = "checked by every run, and used by the commands")
+)]
 pub(crate) struct GateConfig {
     pub(crate) baseline: PathBuf,
     pub(crate) margin: f64,
     pub(crate) alpha: f64,
     pub(crate) on_inconclusive: OnInconclusive,
     pub(crate) max_errors: u32,
+    pub(crate) invariants: Vec<String>,
+    pub(crate) max_cost: Option<f64>,
+    /// Seconds.
+    pub(crate) max_latency: Option<f64>,
+    pub(crate) allow_judge_change: bool,
+    pub(crate) quarantine: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) metrics: BTreeMap<String, Rule>,
+    pub(crate) tags: BTreeMap<String, Rule>,
+}
+
+#[cfg(feature = "cli")]
+impl GateConfig {
+    /// What the gate asks, with the files that it names.
+    pub(crate) fn policy(&self) -> crate::Result<Policy> {
+        let mut policy = Policy::default();
+        policy.margin = self.margin;
+        policy.alpha = self.alpha;
+        policy.on_inconclusive = self.on_inconclusive;
+        policy.max_errors = self.max_errors as usize;
+        policy.invariants.clone_from(&self.invariants);
+        policy.max_cost = self.max_cost;
+        policy.max_latency = self.max_latency;
+        policy.allow_judge_change = self.allow_judge_change;
+        policy.metrics.clone_from(&self.metrics);
+        policy.tags.clone_from(&self.tags);
+        if let Some(path) = &self.quarantine {
+            policy.quarantined = Quarantine::read(path)?.names();
+        }
+        if let Some(path) = &self.certificate {
+            let place = path.display();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("cannot read {place}: {error}\nhint: `judge-trust certify` writes it")
+            })?;
+            let certificate =
+                Certificate::from_json(&text).map_err(|error| format!("{place}: {error}"))?;
+            policy.certificate = Some(certificate);
+        }
+        Ok(policy)
+    }
+}
+
+fn rules(rules: BTreeMap<String, file::GateRule>) -> BTreeMap<String, Rule> {
+    let rule = |rule: file::GateRule| {
+        let mut found = Rule::default();
+        found.at_least = rule.at_least.map(file::Share::get);
+        found.at_most = rule.at_most.map(file::Share::get);
+        found.margin = rule.margin.map(file::Margin::get);
+        found.ignore = rule.ignore.unwrap_or(false);
+        found
+    };
+    rules
+        .into_iter()
+        .map(|(name, own)| (name, rule(own)))
+        .collect()
 }
 
 /// `[blame]`: whether failed cases are run again with references in place of results, and how many at most.
@@ -114,15 +184,6 @@ pub(crate) struct CostConfig {
     pub(crate) prices: BTreeMap<String, OwnPrice>,
     /// Say what the run would take, and run nothing.
     pub(crate) estimate: bool,
-}
-
-/// What an inconclusive comparison means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum OnInconclusive {
-    Warn,
-    Fail,
-    MoreTrials,
 }
 
 /// Whether requests are answered by recordings or by the real thing.
@@ -240,6 +301,14 @@ pub(crate) fn load(
             alpha: file.gate.alpha.map_or(0.05, file::Alpha::get),
             on_inconclusive: file.gate.on_inconclusive.unwrap_or(OnInconclusive::Warn),
             max_errors: file.gate.max_errors.unwrap_or(0),
+            invariants: file.gate.invariants.unwrap_or_default(),
+            max_cost: file.gate.max_cost.map(file::Positive::get),
+            max_latency: file.gate.max_latency.map(|limit| limit.get().as_secs_f64()),
+            allow_judge_change: file.gate.allow_judge_change.unwrap_or(false),
+            quarantine: file.gate.quarantine.map(|path| root.join(path)),
+            certificate: file.gate.certificate.map(|path| root.join(path)),
+            metrics: rules(file.gate.metrics),
+            tags: rules(file.gate.tags),
         },
         blame: BlameConfig {
             causal: env
@@ -279,8 +348,12 @@ pub(crate) fn load(
         recordings: root.join(recordings.unwrap_or_else(|| "recordings".into())),
         dir: env.text("LLMTEST_DIR").map(PathBuf::from),
         run_id: env.run_id()?,
+        resume: env.resume()?,
+        git: env.git(),
+        version: env.text("CARGO_PKG_VERSION").map(str::to_string),
         tags: env.list("LLMTEST_TAGS"),
         failed: env.switch("LLMTEST_FAILED")?,
+        trials: env.trials()?,
         show_all: env.show_all()?,
         ci: env.flag("CI"),
         nextest: env.flag("NEXTEST"),

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod blame;
 pub mod crowd;
+pub mod killed;
 pub mod loopback;
 pub mod mock;
 pub mod paired;

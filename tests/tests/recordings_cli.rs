@@ -405,3 +405,18 @@ fn the_run_says_how_its_binary_was_started() {
     let end = binary.ended.expect("it ended");
     assert_eq!((end.left_out, end.ignored, end.errored), (2, 0, 0));
 }
+
+#[test]
+fn a_run_that_was_resumed_does_not_tell_what_is_stale() {
+    let bench = with_a_row_less("resumed");
+    // What it asks comes out of no recording, and the resumption does not ask it again.
+    let server = MockServer::start(|_, _| Answer::grade(8));
+    let vars = [("LLMTEST_RUN_ID", "a")];
+    let ran = bench.against(&server, "live", &["judged::one"], &vars);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    replay(&bench, ALL, &[("LLMTEST_RESUME", "a")]);
+    let words = ["`fixture_kept` went on with a run, and did not run what that had recorded"];
+    refused(&bench, &["stale"], &words);
+    replay(&bench, ALL, &[]);
+    assert!(told(&bench, &["stale"]).contains("are stale"));
+}

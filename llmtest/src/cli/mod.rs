@@ -1,6 +1,7 @@
 //! `cargo llmtest …`, as a function: the binary only prints.
 
 mod findings;
+mod gate;
 mod project;
 mod recordings;
 mod report;
@@ -23,13 +24,34 @@ pub struct Output {
     pub err: String,
 }
 
+impl Output {
+    /// A command that did what it was asked.
+    fn well(out: String) -> Self {
+        Self {
+            code: 0,
+            out,
+            err: String::new(),
+        }
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+struct Failure(String);
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
 #[derive(Parser)]
 #[command(
     name = "llmtest",
     bin_name = "cargo llmtest",
     version,
-    about = "Looks after what evaluation tests leave behind",
-    long_about = "Looks after what evaluation tests leave behind.\n\n\
+    about = "Gates evaluation tests, and looks after what they leave behind",
+    long_about = "Gates evaluation tests, and looks after what they leave behind.\n\n\
                   The tests themselves run with `cargo test`. Works in every folder of the project: llmtest.toml and the \
                   variables LLMTEST_* count as they do for the tests."
 )]
@@ -43,6 +65,16 @@ enum Command {
     /// Lists, checks and prunes the recordings of judges, stages and embedders
     #[command(subcommand)]
     Recordings(recordings::Recordings),
+    /// Says whether a run may be merged: against the baseline, the bars and the invariants of llmtest.toml
+    Gate(gate::GateArgs),
+    /// Makes a run the baseline
+    Accept(gate::AcceptArgs),
+    /// Compares two runs, case by case
+    Compare(gate::CompareArgs),
+    /// Says how often the gate would block a change that changes nothing
+    Aa(gate::AaArgs),
+    /// Lists the cases that do not always end alike, and sets them aside with evidence
+    Flaky(gate::FlakyArgs),
     /// Shows a run: for a terminal, CI, a pull request
     Report(report::Report),
 }
@@ -68,22 +100,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
             return Output { code, out, err };
         }
     };
-    let told = match cli.command {
-        Command::Recordings(command) => recordings::run(command, place),
+    let done = match cli.command {
+        Command::Recordings(command) => match recordings::run(command, place) {
+            Ok(out) => Ok(Output::well(out)),
+            Err((out, why)) => {
+                let err = format!("error: {why}\n");
+                Ok(Output { code: 1, out, err })
+            }
+        },
         Command::Report(args) => report::run(&args, place),
+        Command::Gate(args) => gate::gate(&args, place),
+        Command::Accept(args) => gate::accept(&args, place),
+        Command::Compare(args) => gate::compare(&args, place),
+        Command::Aa(args) => gate::aa(&args, place),
+        Command::Flaky(args) => gate::flaky(&args, place),
     };
-    match told {
-        Ok(out) => Output {
-            code: 0,
-            out,
-            err: String::new(),
-        },
-        Err((out, why)) => Output {
-            code: 1,
-            out,
-            err: format!("error: {why}\n"),
-        },
-    }
+    done.unwrap_or_else(|Failure(why)| Output {
+        code: 1,
+        out: String::new(),
+        err: format!("error: {why}\n"),
+    })
 }
 
 #[cfg(test)]

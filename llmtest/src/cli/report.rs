@@ -1,19 +1,18 @@
 //! `cargo llmtest report`: a run that was recorded, as people and CI servers read it.
 
-use super::Place;
 use super::project::Project;
-use crate::Result;
-use crate::gate::GateReport;
+use super::{Failure, Output, Place};
+use crate::gate::{GateReport, Policy, decide};
 use crate::report::stream::{self, Cases};
 use crate::report::{
     Annotations, COMMENT, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally, TestRecord,
-    recorded_summary, test_block,
+    recorded_summary, test_block, write_whole,
 };
-use crate::runs::Snapshot;
+use crate::runs::{Snapshot, find};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// How many cases a terminal is shown in full.
@@ -21,22 +20,26 @@ const BLOCKS: usize = 50;
 
 #[derive(Args)]
 #[command(
-    after_help = "RUN is the name of a folder in `target/llmtest/runs`, a folder that holds a report.json, or such a file; \
-                  without it, the last run.\n\n\
+    after_help = "Where there is a baseline, or llmtest.toml asks for more than the defaults of [gate], markdown and annotations \
+                  begin with what the gate says. It never changes the exit code: `cargo llmtest gate` does.\n\n\
                   Examples:\n  cargo llmtest report                                     what failed in the last run, and why\n  \
                   cargo llmtest report --format junit --out junit.xml\n  \
                   cargo llmtest report --format markdown --full >> \"$GITHUB_STEP_SUMMARY\"\n  \
                   cargo llmtest report --format annotations                marks lines of the pull request, on GitHub"
 )]
 pub(super) struct Report {
-    /// The run; else the last one
-    run: Option<String>,
-    /// A run, or a baseline, that the outcomes and means are shown beside (markdown)
+    /// The run: an id, the start of one, `last`, `last~1`, or the path of a report
+    #[arg(default_value = "last")]
+    run: String,
+    /// What it is compared with, instead of the baseline of llmtest.toml
     #[arg(long, value_name = "FILE|RUN")]
     baseline: Option<String>,
-    /// What the gate said of the run, in JSON (markdown, annotations)
-    #[arg(long, value_name = "FILE")]
+    /// What the gate said, as `cargo llmtest gate --json FILE` wrote it, instead of asking it anew
+    #[arg(long, value_name = "FILE", conflicts_with = "no_gate")]
     gate: Option<PathBuf>,
+    /// Leaves out what the gate says: outcomes and means stand beside those of `--baseline`
+    #[arg(long)]
+    no_gate: bool,
     /// As what
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
@@ -64,79 +67,37 @@ enum Format {
     CodeQuality,
 }
 
-/// What is printed; an error with what is printed before it.
-type Told = std::result::Result<String, (String, String)>;
-
-pub(super) fn run(args: &Report, place: &Place) -> Told {
-    let told = |why: String| (String::new(), why);
-    let project = Project::find(place).map_err(told)?;
-    let at = |path: &Path| place.folder.join(path);
-    let run = find(&project, place, args.run.as_deref()).map_err(told)?;
-    let Some(out) = args.out.as_deref().map(at) else {
-        let mut text = Vec::new();
-        write(args, &project, place, &run, &mut text).map_err(|why| told(why.to_string()))?;
-        let text = String::from_utf8_lossy(&text);
-        return Ok(project.config.redactor.scrub(&text).into_owned());
-    };
-    let cannot = |error: io::Error| {
-        told(format!(
-            "cannot write {}: {error}\nhint: name a file in a folder that exists and can be written",
-            out.display()
-        ))
-    };
-    // Readers see the old or the new file, never half of it; and the run may be the file itself.
-    let half = out.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = BufWriter::new(File::create(&half).map_err(cannot)?);
-    let written = write(args, &project, place, &run, &mut file)
-        .and_then(|()| Ok(file.flush()?))
-        .map_err(|why| told(why.to_string()));
-    if written.is_err() {
-        let _ = fs::remove_file(&half);
+pub(super) fn run(args: &Report, place: &Place) -> Result<Output, Failure> {
+    let project = Project::find(place)?;
+    let run = find(&project.roots, &given(place, &args.run))?;
+    let out = args.out.as_deref().map(|path| place.folder.join(path));
+    if let Some(out) = out {
+        write_whole(&out, |out| write(args, &project, place, &run, out)).map_err(|error| {
+            let at = out.display();
+            let io = error.downcast_ref::<io::Error>();
+            match io {
+                Some(error) => format!("cannot write {at}: {error}\nhint: name a file in a folder that exists and can be written"),
+                None => error.to_string(),
+            }
+        })?;
+        return Ok(Output::well(String::new()));
     }
-    written?;
-    fs::rename(&half, &out).map_err(cannot)?;
-    Ok(String::new())
+    let mut text = Vec::new();
+    write(args, &project, place, &run, &mut text)?;
+    let text = String::from_utf8(text)?;
+    Ok(Output::well(
+        project.config.redactor.scrub(&text).into_owned(),
+    ))
 }
 
-/// The report.json of a run.
-fn find(
-    project: &Project,
-    place: &Place,
-    name: Option<&str>,
-) -> std::result::Result<PathBuf, String> {
-    let latest = || {
-        let reports = project.roots.iter().map(|root| root.join("report.json"));
-        let known =
-            reports.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)));
-        known.max().map(|(_, path)| path)
-    };
-    let Some(name) = name else {
-        return latest().ok_or_else(|| {
-            "no run is recorded\nhint: run the tests with `cargo test`, or name a report: `cargo llmtest report FILE`"
-                .to_string()
-        });
-    };
-    let report = |path: PathBuf| {
-        if path.is_dir() {
-            path.join("report.json")
-        } else {
-            path
-        }
-    };
-    // A name is no way out of the folder of runs.
-    let runs = project
-        .roots
-        .iter()
-        .filter(|_| !name.contains(['/', '\\']) && name != "..");
-    let runs = runs.map(|root| root.join("runs").join(name));
-    let all = std::iter::once(place.folder.join(name)).chain(runs);
-    let mut all = all.map(report);
-    all.find(|path| path.is_file()).ok_or_else(|| {
-        format!(
-            "there is no run `{}`\nhint: name a folder of `runs`, or a report.json",
-            crate::report::clean_name(name)
-        )
-    })
+/// What is given may be a path, which counts from where the command was called.
+fn given(place: &Place, name: &str) -> String {
+    let path = place.folder.join(name);
+    if path.exists() {
+        path.to_string_lossy().into_owned()
+    } else {
+        name.to_string()
+    }
 }
 
 fn write(
@@ -145,13 +106,7 @@ fn write(
     place: &Place,
     run: &Path,
     out: &mut dyn Write,
-) -> Result<()> {
-    let gate = args
-        .gate
-        .as_ref()
-        .map(|path| gate(&place.folder.join(path)));
-    let gate = gate.transpose()?;
-    let gate = gate.as_ref();
+) -> crate::Result<()> {
     match args.format {
         Format::Json => {
             // Of another format, it is refused.
@@ -169,17 +124,16 @@ fn write(
             junit.write(&report, out)?;
         }
         Format::Markdown => {
-            let baseline = match &args.baseline {
-                Some(name) => Some(Snapshot::read(&find(project, place, Some(name))?)?),
-                None => None,
-            };
-            let mut markdown = Markdown::new(gate, baseline.as_ref());
+            let (gate, baseline) = verdict(args, project, place, run)?;
+            let mut markdown = Markdown::new(gate.as_ref(), baseline.as_ref());
+            drop(baseline);
             let report = stream::read(run, &mut markdown)?;
             let limit = if args.full { SUMMARY } else { COMMENT };
             out.write_all(markdown.finish(&report, limit).as_bytes())?;
         }
         Format::Annotations | Format::CodeQuality => {
-            let mut notes = Annotations::new(gate);
+            let (gate, _) = verdict(args, project, place, run)?;
+            let mut notes = Annotations::new(gate.as_ref());
             let report = stream::read(run, &mut notes)?;
             let text = match args.format {
                 Format::Annotations => notes.github(&report),
@@ -191,20 +145,46 @@ fn write(
     Ok(())
 }
 
-fn gate(path: &Path) -> Result<GateReport> {
+/// What the gate says, where it is asked anything, and the baseline, where there is one.
+fn verdict(
+    args: &Report,
+    project: &Project,
+    place: &Place,
+    run: &Path,
+) -> crate::Result<(Option<GateReport>, Option<Snapshot>)> {
+    let name = args.baseline.as_deref().map(|name| given(place, name));
+    let configured = &project.config.gate.baseline;
+    let baseline = match name {
+        Some(name) => Some(Snapshot::read(&find(&project.roots, &name)?)?),
+        None if configured.is_file() => Some(Snapshot::read(configured)?),
+        None => None,
+    };
+    if args.no_gate {
+        return Ok((None, baseline));
+    }
+    if let Some(path) = &args.gate {
+        return Ok((Some(recorded_gate(&place.folder.join(path))?), baseline));
+    }
+    let policy = project.config.gate.policy()?;
+    if baseline.is_none() && policy == Policy::default() {
+        return Ok((None, None));
+    }
+    let gate = decide(&Snapshot::read(run)?, baseline.as_ref(), &policy);
+    Ok((Some(gate), baseline))
+}
+
+fn recorded_gate(path: &Path) -> crate::Result<GateReport> {
     let wrong = |error: String| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let gate: GateReport = serde_json::from_str(&text).map_err(|error| {
         wrong(format!(
-            "{error}\nhint: `cargo llmtest gate --json` writes it"
+            "{error}\nhint: `cargo llmtest gate --json FILE` writes it"
         ))
     })?;
     if gate.format != GateReport::FORMAT {
         let (found, ours) = (gate.format, GateReport::FORMAT);
-        return Err(wrong(format!(
-            "has format {found}, and this llmtest reads format {ours}"
-        ))
-        .into());
+        let why = format!("has format {found}, and this llmtest reads format {ours}");
+        return Err(wrong(why).into());
     }
     Ok(gate)
 }

@@ -33,7 +33,7 @@ pub(super) struct Used {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Process(BinaryInfo),
+    Process(Box<BinaryInfo>),
     Used(UsedKeys),
     Ended(BinaryEnd),
 }
@@ -96,7 +96,7 @@ fn head(shard: &Path) -> Option<BinaryInfo> {
         .read_line(&mut line)
         .ok()?;
     match serde_json::from_str(&line) {
-        Ok(Line::Process(info)) => Some(info),
+        Ok(Line::Process(info)) => Some(*info),
         _ => None,
     }
 }
@@ -121,7 +121,7 @@ impl Used {
             let ours = [&b"{\"process\":"[..], b"{\"used\":", b"{\"ended\":"];
             if ours.iter().any(|start| line.starts_with(start)) {
                 match serde_json::from_slice(&line) {
-                    Ok(Line::Process(info)) => process = Some(info),
+                    Ok(Line::Process(info)) => process = Some(*info),
                     Ok(Line::Used(used)) => keys.push(used),
                     Ok(Line::Ended(end)) => {
                         if let Some(process) = &mut process {
@@ -234,6 +234,9 @@ fn why_not_whole(process: &BinaryInfo, without_ignored: bool) -> Vec<String> {
     }
     if process.only_failed {
         gap("ran only what failed before (LLMTEST_FAILED)".to_string());
+    }
+    if process.resumption > 0 {
+        gap("went on with a run, and did not run what that had recorded".to_string());
     }
     let end = process.ended.unwrap_or_default();
     if end.left_out > 0 && gaps.is_empty() {

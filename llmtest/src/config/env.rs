@@ -4,6 +4,7 @@ use super::file::{BaseUrl, DecideBy, VariableName};
 use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
 use crate::cost::Budget;
 use crate::redact::Secret;
+use crate::report::GitState;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -75,6 +76,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("LLMTEST_FAILED", "`1` runs only what failed last"),
     (
+        "LLMTEST_TRIALS",
+        "how often each case runs, whatever its test says: to look for flakiness",
+    ),
+    (
         "LLMTEST_SHOW",
         "`all` shows prompts, replies and reasons of what passed, too",
     ),
@@ -92,6 +97,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
+    (
+        "LLMTEST_RESUME",
+        "the name of an earlier run, or `last`: runs only what is missing or Errored in it",
+    ),
     (
         "LLMTEST_OTLP_FILE",
         "a file that gets the traces of every run, in OpenTelemetry's JSON",
@@ -174,6 +183,14 @@ impl<'a> Env<'a> {
             Ok(count) => Ok(count),
         };
         self.text(name).map(parse).transpose()
+    }
+
+    pub(super) fn trials(&self) -> Result<Option<u32>, ConfigError> {
+        const NAME: &str = "LLMTEST_TRIALS";
+        match self.number(NAME)? {
+            Some(0) => Err(wrong(NAME, "0", "set it to a whole number from 1")),
+            trials => Ok(trials),
+        }
     }
 
     /// So many a minute.
@@ -285,7 +302,29 @@ impl<'a> Env<'a> {
 
     /// The run's id, which is a folder's name as well.
     pub(super) fn run_id(&self) -> Result<Option<String>, ConfigError> {
-        let Some(id) = self.text("LLMTEST_RUN_ID") else {
+        self.run_name("LLMTEST_RUN_ID")
+    }
+
+    /// The run to resume, or `last`.
+    pub(super) fn resume(&self) -> Result<Option<String>, ConfigError> {
+        self.run_name("LLMTEST_RESUME")
+    }
+
+    /// What CI systems say of the repository: they check a commit out by itself, and have no git in every container.
+    pub(super) fn git(&self) -> GitState {
+        let first = |names: &[&str]| names.iter().find_map(|name| self.text(name));
+        // Of a pull request on GitHub, the second name of a branch is made up.
+        let branch = first(&["GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME"]);
+        let commit = first(&["GITHUB_SHA", "CI_COMMIT_SHA"]);
+        GitState {
+            commit: commit.map(str::to_string),
+            branch: branch.map(str::to_string),
+            dirty: None,
+        }
+    }
+
+    fn run_name(&self, variable: &str) -> Result<Option<String>, ConfigError> {
+        let Some(id) = self.text(variable) else {
             return Ok(None);
         };
         let plain = id
@@ -295,7 +334,7 @@ impl<'a> Env<'a> {
             return Ok(Some(id.to_string()));
         }
         Err(wrong(
-            "LLMTEST_RUN_ID",
+            variable,
             id,
             "use at most 100 letters, digits, `-`, `_` and `.`; it names a folder",
         ))

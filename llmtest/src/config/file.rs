@@ -114,6 +114,72 @@ pub(super) struct Gate {
     pub(super) alpha: Option<Alpha>,
     pub(super) on_inconclusive: Option<OnInconclusive>,
     pub(super) max_errors: Option<u32>,
+    pub(super) invariants: Option<Vec<String>>,
+    pub(super) max_cost: Option<Positive>,
+    pub(super) max_latency: Option<Limit>,
+    pub(super) allow_judge_change: Option<bool>,
+    pub(super) quarantine: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) metrics: BTreeMap<String, GateRule>,
+    pub(super) tags: BTreeMap<String, GateRule>,
+}
+
+/// What is asked of a metric or a tag.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub(super) struct GateRule {
+    pub(super) at_least: Option<Share>,
+    pub(super) at_most: Option<Share>,
+    pub(super) margin: Option<Margin>,
+    pub(super) ignore: Option<bool>,
+}
+
+/// A mean score, or a share of cases.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Share(f64);
+
+impl Share {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if (0.0..=1.0).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(format!("the bar is {value}, and must be from 0 to 1"))
+        }
+    }
+}
+
+/// US dollars.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+pub(super) struct Positive(f64);
+
+impl Positive {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Positive {
+    type Error = String;
+
+    fn try_from(value: f64) -> Result<Self, String> {
+        if value >= 0.0 && value.is_finite() {
+            Ok(Self(value))
+        } else {
+            Err(format!(
+                "the most that a run may cost is {value} dollars, and must be 0 or more"
+            ))
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -344,10 +410,10 @@ impl TryFrom<f64> for Alpha {
     type Error = String;
 
     fn try_from(value: f64) -> Result<Self, String> {
-        if value > 0.0 && value < 1.0 {
+        if value > 0.0 && value < 0.5 {
             Ok(Self(value))
         } else {
-            Err(format!("alpha is {value}, and must be between 0 and 1"))
+            Err(format!("alpha is {value}, and must be between 0 and 0.5"))
         }
     }
 }

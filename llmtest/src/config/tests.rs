@@ -409,3 +409,30 @@ fn calls_at_once_are_a_number_or_a_word_and_calls_a_minute_a_number() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn a_run_to_resume_is_a_name_and_the_branch_is_that_of_the_pull_request() {
+    let folder = Folder::new("resume", "");
+    let config = folder
+        .load(&[
+            ("LLMTEST_RESUME", "last"),
+            ("GITHUB_HEAD_REF", "fix"),
+            ("GITHUB_REF_NAME", "12/merge"),
+            ("CI_COMMIT_SHA", "0123abcd"),
+            ("CARGO_PKG_VERSION", "0.3.1"),
+        ])
+        .unwrap();
+    assert_eq!(config.resume.as_deref(), Some("last"));
+    assert_eq!(config.git.branch.as_deref(), Some("fix"));
+    assert_eq!(config.git.commit.as_deref(), Some("0123abcd"));
+    assert_eq!(config.version.as_deref(), Some("0.3.1"));
+    let pushed = [("GITHUB_HEAD_REF", ""), ("GITHUB_REF_NAME", "main")];
+    let config = folder.load(&pushed).unwrap();
+    assert_eq!(config.git.branch.as_deref(), Some("main"));
+    assert_eq!(config.git.commit, None);
+    let error = folder.error(&[("LLMTEST_RESUME", "../x")]);
+    assert!(
+        error.starts_with("`LLMTEST_RESUME` is set to `../x`"),
+        "{error}"
+    );
+}

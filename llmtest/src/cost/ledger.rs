@@ -58,6 +58,8 @@ struct State {
     read: u64,
     accounts: BTreeMap<String, Spent>,
     open: BTreeMap<String, (Vec<String>, Amount)>,
+    /// Those of them that this process makes.
+    own: BTreeSet<String>,
     /// Calls of other processes that will not end any more: what they may have cost is taken as spent.
     stale: BTreeSet<String>,
     next: u64,
@@ -85,8 +87,15 @@ impl Ledger {
             if wait {
                 return Ok((Answer::Wait, None));
             }
-            state.next += 1;
-            let id = format!("{}-{}", std::process::id(), state.next);
+            let id = loop {
+                state.next += 1;
+                let id = format!("{}-{}", std::process::id(), state.next);
+                // In a run that is resumed, a process may have the number of one that was killed.
+                if !state.open.contains_key(&id) {
+                    break id;
+                }
+            };
+            state.own.insert(id.clone());
             let line = Line {
                 id: id.clone(),
                 of: accounts.iter().map(|(name, _)| name.clone()).collect(),
@@ -102,7 +111,8 @@ impl Ledger {
     pub(super) fn settle(&self, id: String, amount: Option<Amount>) -> io::Result<()> {
         let called = amount.is_some();
         let Amount { money, tokens } = amount.unwrap_or_default();
-        self.locked(|_| {
+        self.locked(|state| {
+            state.own.remove(&id);
             let line = Line {
                 id,
                 of: Vec::new(),
@@ -125,8 +135,7 @@ impl Ledger {
     /// Takes all calls that are under way elsewhere as ended, with all they may have cost.
     pub(super) fn give_up(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = format!("{}-", std::process::id());
-        let others = state.open.keys().filter(|id| !id.starts_with(&own));
+        let others = state.open.keys().filter(|id| !state.own.contains(*id));
         let others: Vec<_> = others.cloned().collect();
         state.stale.extend(others);
     }
@@ -266,6 +275,25 @@ mod tests {
         let third = id(one.hold(&run, cents(1)).unwrap());
         one.settle(third, None).unwrap();
         assert_eq!(two.spent("run").unwrap(), nine, "a call that was not made");
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_process_with_the_number_of_a_killed_one_goes_on_with_its_budget() {
+        let path = at("ledger-resumed");
+        let run = [("run".to_string(), Budget::Tokens(10))];
+        let killed = Ledger::new(path.clone());
+        id(killed.hold(&run, cents(4)).unwrap());
+        id(killed.hold(&run, cents(4)).unwrap());
+        drop(killed);
+        let resumed = Ledger::new(path.clone());
+        assert_eq!(resumed.hold(&run, cents(3)).unwrap(), Answer::Wait);
+        let own = id(resumed.hold(&run, cents(2)).unwrap());
+        resumed.give_up();
+        let spent = resumed.spent("run").unwrap();
+        assert_eq!(spent.amount.tokens, 8, "its own call is under way");
+        resumed.settle(own, Some(cents(1))).unwrap();
+        assert_eq!(resumed.spent("run").unwrap().amount.tokens, 9);
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 

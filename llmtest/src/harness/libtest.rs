@@ -6,13 +6,14 @@ use crate::dataset::{self, manifest_dir};
 use crate::entry::{self, Dataset, TestEntry};
 use crate::observe::adopt_orphans;
 use crate::report::{GroupRecord, Outcome, TestRecord, group_block, test_block};
-use crate::runner::{Case, Place, Run, run_case, start};
+use crate::runner::{Case, Place, Run, run_or_keep, start};
 use crate::runtime;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{ExitCode, Termination};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::task::JoinError;
 
 /// How a test ended, for libtest. A failure prints its block and nothing else: no panic, no backtrace.
 pub struct Verdict {
@@ -42,8 +43,14 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
     let vars = config::HarnessVars::from_env();
     let dir = manifest_dir(entry, vars.manifest_dir.as_deref());
     let run = start(Some(dir.clone()), None);
+    if let Some(why) = &run.refused {
+        return Verdict {
+            failed: true,
+            block: format!("  error: {why}"),
+        };
+    }
     let asked = Asked::parse(std::env::args().skip(1));
-    let alone = asked.exact && asked.filters.len() == 1 && entry.trials == 1;
+    let alone = asked.exact && asked.filters.len() == 1 && run.trials(entry).0 == 1;
     if alone && matches!(entry.dataset, Dataset::None) {
         adopt_orphans();
     }
@@ -77,6 +84,16 @@ pub fn run_as_libtest(entry: &'static TestEntry) -> Verdict {
         if let Err(error) = &run.config {
             verdict.failed = true;
             verdict.block = format!("{}\n  error: {error}", verdict.block);
+        }
+        // Nor may what nobody can look up later; libtest has nothing but tests that can fail.
+        if let Some(error) = run.trouble() {
+            let own = if verdict.failed {
+                ""
+            } else {
+                "\n  (the test itself passed)"
+            };
+            verdict.failed = true;
+            verdict.block = format!("{}\n  error: {error}{own}", verdict.block);
         }
     } else {
         run.settle_recordings();
@@ -119,14 +136,14 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
         return Verdict { failed, block };
     }
     let case = clash.map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
-    let record = run_case(run, case, Place::Thread).await;
-    let failed = record.outcome != Outcome::Passed;
+    let ended = run_or_keep(run, case, Place::Thread).await;
+    let failed = ended.record.outcome != Outcome::Passed;
     let block = if failed || run.style.all {
-        run.shown(test_block(&record, run.style))
+        run.shown(test_block(&ended.record, run.style))
     } else {
         String::new()
     };
-    run.record(record);
+    run.record(ended);
     Verdict { failed, block }
 }
 
@@ -149,14 +166,10 @@ pub(super) async fn run_rows(
         Ok(rows) => {
             let mut tasks = tokio::task::JoinSet::new();
             let most = run.capacity.saturating_mul(2).clamp(2, 4096);
-            let mut take = |ended: Result<TestRecord, tokio::task::JoinError>| match ended {
-                Ok(record) => {
-                    *counts.entry(record.outcome).or_default() += 1;
-                    let wanted = record.outcome != Outcome::Passed || run.style.all;
-                    if wanted && shown.len() < KEPT {
-                        shown.push(record.clone());
-                    }
-                    run.record(record);
+            let mut take = |ended: Result<(Outcome, Option<TestRecord>), JoinError>| match ended {
+                Ok((outcome, record)) => {
+                    *counts.entry(outcome).or_default() += 1;
+                    shown.extend(record.filter(|_| shown.len() < KEPT));
                 }
                 Err(problem) => {
                     *counts.entry(Outcome::Errored).or_default() += 1;
@@ -167,11 +180,16 @@ pub(super) async fn run_rows(
                 if tasks.len() >= most {
                     tasks.join_next().await.map(&mut take);
                 }
-                tasks.spawn(run_case(
-                    run,
-                    Case::row(entry, position, row.id, row.row),
-                    place,
-                ));
+                let case = Case::row(entry, position, row.id, row.row);
+                tasks.spawn(async move {
+                    let ended = run_or_keep(run, case, place).await;
+                    let outcome = ended.record.outcome;
+                    let wanted = outcome != Outcome::Passed || run.style.all;
+                    let shown = wanted.then(|| ended.record.clone());
+                    // At once, and not when all that are in flight have ended: the process may be killed.
+                    run.record(ended);
+                    (outcome, shown)
+                });
             }
             while let Some(ended) = tasks.join_next().await {
                 take(ended);

@@ -6,7 +6,7 @@ use crate::dataset::{self, manifest_dir};
 use crate::entry::{Dataset, TestEntry};
 use crate::observe::adopt_orphans;
 use crate::report::{group_block, test_block};
-use crate::runner::{Case, HarnessArgs, Place, Run, run_case, start};
+use crate::runner::{Case, HarnessArgs, Place, Run, run_or_keep, start};
 use crate::{config, runtime};
 use libtest_mimic::{Completion, Failed, FormatSetting, Trial};
 use std::collections::{HashSet, VecDeque};
@@ -51,6 +51,10 @@ pub fn main() -> ExitCode {
             colour,
         }),
     );
+    if let Some(why) = &run.refused {
+        Run::tell(&format!("error: {why}\n"));
+        return ExitCode::from(101);
+    }
     execute(run, &args, planned)
 }
 
@@ -190,7 +194,9 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
             trials.push(ignored_with(&test.name, reason));
             continue;
         }
-        chosen.push(test.name.clone());
+        if !matches!(&test.work, Work::Case(case) if run.keeps(case)) {
+            chosen.push(test.name.clone());
+        }
         let (sender, receiver) = channel();
         queue.push_back((test.work, test.entry, sender));
         trials.push(waiting(&test.name, test.entry, receiver));
@@ -208,7 +214,7 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         run.begin(|| args.narrowing());
     }
     if let [(Work::Case(case), ..)] = queue.make_contiguous()
-        && case.entry.trials == 1
+        && run.trials(case.entry).0 == 1
     {
         adopt_orphans();
     }
@@ -225,8 +231,8 @@ fn execute(run: &'static Run, args: &Args, mut planned: Vec<Planned>) -> ExitCod
         let _ = stdout.flush();
     }
     Run::tell(&trouble);
-    // A configuration that cannot be read must not pass, even when no test needed it.
-    if run.config.is_err() {
+    // A configuration that cannot be read must not pass, even when no test needed it, nor what nobody can look up later.
+    if run.config.is_err() || run.trouble().is_some() {
         ExitCode::from(101)
     } else {
         conclusion.exit_code()
@@ -259,11 +265,11 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
         tokio::spawn(async move {
             let ended = match work {
                 Work::Case(case) => {
-                    let record = run_case(run, case, Place::Runtime).await;
-                    let failed = !matches!(record.outcome, crate::report::Outcome::Passed);
+                    let ended = run_or_keep(run, case, Place::Runtime).await;
+                    let failed = !matches!(ended.record.outcome, crate::report::Outcome::Passed);
                     let block = (failed || run.style.all)
-                        .then(|| run.shown(test_block(&record, run.style)));
-                    run.record(record);
+                        .then(|| run.shown(test_block(&ended.record, run.style)));
+                    run.record(ended);
                     Ended { failed, block }
                 }
                 Work::Group(dir) => {

@@ -39,6 +39,18 @@ pub struct BinaryInfo {
     pub mode: String,
     /// The folder of its recordings.
     pub recordings: PathBuf,
+    /// The configured judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
+    /// The judge's first seed: trials and repeated samples count up from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// The version of the package that was tested, where cargo says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Which resumption of the run it belongs to, from one; zero where the run was begun.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumption: u32,
     /// How it ended; none where it was killed, or is still running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<BinaryEnd>,
@@ -57,8 +69,19 @@ pub struct BinaryEnd {
     pub errored: usize,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// Which entries a process used: keys by file.
 pub(crate) type UsedKeys = BTreeMap<String, Vec<String>>;
+
+impl BinaryInfo {
+    fn is_beside(&self, other: &Self) -> bool {
+        self.binary == other.binary && self.resumption == other.resumption
+    }
+}
 
 /// Under nextest there is a process a test: those of a binary are told as one, which ended when all did.
 pub(super) fn merged(all: impl Iterator<Item = BinaryInfo>) -> Vec<BinaryInfo> {
@@ -66,7 +89,7 @@ pub(super) fn merged(all: impl Iterator<Item = BinaryInfo>) -> Vec<BinaryInfo> {
     for mut info in all {
         let known = merged
             .iter_mut()
-            .find(|known| known.nextest && info.nextest && known.binary == info.binary);
+            .find(|known| known.nextest && info.nextest && known.is_beside(&info));
         let Some(known) = known else {
             if info.nextest {
                 // Each has one test: that it left out the others says nothing.

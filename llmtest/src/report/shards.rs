@@ -5,7 +5,8 @@
 //! shards of the run and writes one document.
 
 use super::process::{BinaryEnd, BinaryInfo, UsedKeys, merged};
-use super::record::{GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
+use super::record::{GitState, GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
+use super::whole::{Appended, forget_drafts, write_whole};
 use crate::Result;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
 use crate::cost::{CostSums, CostView, ProcessCost};
@@ -13,9 +14,9 @@ use crate::redact::Redactor;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +28,7 @@ const FOLD_AT_MOST: usize = 1_000;
 #[serde(rename_all = "snake_case")]
 enum Line {
     Process(BinaryInfo),
+    Git(GitState),
     Used(UsedKeys),
     Ended(BinaryEnd),
     Test(TestRecord),
@@ -41,7 +43,7 @@ pub(crate) struct Shards {
     root: PathBuf,
     run: PathBuf,
     id: String,
-    file: Mutex<Option<BufWriter<File>>>,
+    file: Mutex<Option<Appended>>,
     redactor: Arc<Redactor>,
 }
 
@@ -77,9 +79,19 @@ impl Shards {
         &self.run
     }
 
+    /// Whether no process of the run has asked this before.
+    pub(crate) fn is_first(&self) -> bool {
+        File::create_new(self.run.join("began")).is_ok()
+    }
+
     /// How this process was started.
     pub(crate) fn process(&self, info: BinaryInfo) -> Result<()> {
         self.line(&Line::Process(info))
+    }
+
+    /// The repository that the run began in.
+    pub(crate) fn git(&self, state: GitState) -> Result<()> {
+        self.line(&Line::Git(state))
     }
 
     /// Which recorded entries this process used.
@@ -124,11 +136,6 @@ impl Shards {
     }
 
     fn line(&self, line: &Line) -> Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match &mut *file {
-            Some(file) => file,
-            none => none.insert(BufWriter::with_capacity(64 * 1024, self.create()?)),
-        };
         let mut text = serde_json::to_string(line)?;
         if let Cow::Owned(_) = self.redactor.scrub(&text) {
             // Text by text, so that what is taken out never breaks the JSON around it.
@@ -137,27 +144,44 @@ impl Shards {
                 .scrub_value(serde_json::from_str(&text)?)
                 .to_string();
         }
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        // What has ended must survive a crash.
-        file.flush()?;
-        Ok(())
+        text.push('\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &mut *file {
+            Some(file) => file,
+            none => none.insert(self.create().map_err(|error| self.unwritable(&error))?),
+        };
+        // What has ended must survive a crash: nothing waits in a buffer.
+        Ok(file
+            .append(text.as_bytes())
+            .map_err(|error| self.unwritable(&error))?)
     }
 
-    fn create(&self) -> Result<File> {
-        let context = |error: std::io::Error| {
-            format!(
-                "the run folder {} cannot be written: {error}\nhint: set LLMTEST_DIR to a folder that can",
-                self.run.display()
-            )
-        };
-        fs::create_dir_all(&self.run).map_err(context)?;
+    fn unwritable(&self, error: &std::io::Error) -> String {
+        let folder = self.run.display();
+        let full = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&error.kind()) {
+            let name = self.run.file_name().unwrap_or_default().to_string_lossy();
+            return format!(
+                "the record of the run cannot be written to {folder}: {error}\nhint: make space, then `LLMTEST_RESUME={name}` runs what is missing"
+            );
+        }
+        format!(
+            "the run folder {folder} cannot be written: {error}\nhint: set LLMTEST_DIR to a folder that can"
+        )
+    }
+
+    fn create(&self) -> std::io::Result<Appended> {
+        fs::create_dir_all(&self.run)?;
         let pid = std::process::id();
-        // A process id may come back within one run.
+        // A process id may come back within one run, and most of all in one that is resumed.
         for n in 0.. {
             match File::create_new(self.run.join(format!("{pid}-{n}.jsonl"))) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                other => return Ok(other.map_err(context)?),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                other => return other.map(Appended::new),
             }
         }
         unreachable!("the loop ends by returning")
@@ -181,18 +205,44 @@ impl Shards {
         if shards.len() > FOLD_AT_MOST {
             return Ok(None);
         }
+        forget_drafts(&self.run);
         let own = self.run.join("report.json");
-        write_whole(&own, |out| fold(&shards, &self.id, out))?;
+        let unwritable = |path: &Path, error: &dyn std::fmt::Display| {
+            format!(
+                "the report {} cannot be written: {error}\nhint: make space, or set LLMTEST_DIR to another folder; the cases are kept in {}",
+                path.display(),
+                self.run.display()
+            )
+        };
+        write_whole(&own, |out| fold(&shards, &self.id, out))
+            .map_err(|error| unwritable(&own, &error))?;
         let latest = self.root.join("report.json");
         let mut copied = File::open(own)?;
         write_whole(&latest, |out| {
             Ok(std::io::copy(&mut copied, out).map(|_| ())?)
-        })?;
+        })
+        .map_err(|error| unwritable(&latest, &error))?;
         Ok(Some(latest))
     }
 }
 
-fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
+/// Folds the shards in a run's folder into its `report.json`, however many there are: those of a run that was killed, of
+/// one with many processes, or of several machines.
+#[cfg(feature = "cli")]
+pub(crate) fn fold_folder(run: &Path) -> Result<PathBuf> {
+    let lock = File::create(run.join("fold.lock"))?;
+    let _held = lock.lock().ok();
+    let shards = shards_in(run)?;
+    if shards.is_empty() {
+        return Err(format!("nothing was recorded in {}", run.display()).into());
+    }
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let own = run.join("report.json");
+    write_whole(&own, |out| fold(&shards, &name, out))?;
+    Ok(own)
+}
+
+pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     let mut shards: Vec<_> = fs::read_dir(run)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
@@ -206,6 +256,7 @@ fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
 #[serde(rename_all = "snake_case")]
 enum Head {
     Process(BinaryInfo),
+    Git(GitState),
     Used(IgnoredAny),
     Ended(BinaryEnd),
     Test(CaseHead),
@@ -226,13 +277,16 @@ struct CaseHead {
     position: usize,
     #[serde(default)]
     row: Option<String>,
+    /// Of its process: what a resumption ran stands in the place of what was before.
+    #[serde(skip)]
+    resumption: u32,
     attempt: u32,
 }
 
 impl CaseHead {
-    fn is_of(&self, rerun: &CausalRecord) -> bool {
-        let numbers = (rerun.position, rerun.attempt);
-        (self.position, self.attempt) == numbers
+    fn is_of(&self, resumption: u32, rerun: &CausalRecord) -> bool {
+        let numbers = (rerun.position, rerun.attempt, resumption);
+        (self.position, self.attempt, self.resumption) == numbers
             && (&self.binary, &self.test, &self.row) == (&rerun.binary, &rerun.test, &rerun.row)
     }
 
@@ -252,7 +306,7 @@ struct Piece {
 }
 
 /// What stands around a record in its line.
-const AROUND: (&[u8], &[u8]) = (br#"{"test":"#, b"}");
+pub(super) const AROUND: (&[u8], &[u8]) = (br#"{"test":"#, b"}");
 
 /// What the shards hold: the places of their cases, and all of the little else.
 #[derive(Default)]
@@ -260,9 +314,12 @@ struct Contents {
     /// By shard.
     processes: BTreeMap<usize, BinaryInfo>,
     cases: Vec<(CaseHead, Piece)>,
-    groups: BTreeMap<(String, String, String), GroupRecord>,
+    /// With the resumption that each is of.
+    groups: BTreeMap<(String, String, String), (u32, GroupRecord)>,
     unattributed: BTreeMap<String, usize>,
-    causal: Vec<CausalRecord>,
+    causal: Vec<(u32, CausalRecord)>,
+    /// By resumption.
+    git: BTreeMap<u32, GitState>,
     cost: CostSums,
 }
 
@@ -283,9 +340,17 @@ impl Contents {
         }
     }
 
+    fn resumption(&self, shard: usize) -> u32 {
+        self.processes
+            .get(&shard)
+            .map_or(0, |process| process.resumption)
+    }
+
     fn add(&mut self, shard: usize, at: u64, line: &[u8]) {
+        let resumption = self.resumption(shard);
         match serde_json::from_slice::<Head>(line) {
-            Ok(Head::Test(head)) => {
+            Ok(Head::Test(mut head)) => {
+                head.resumption = resumption;
                 let record = line
                     .strip_prefix(AROUND.0)
                     .and_then(|rest| rest.strip_suffix(AROUND.1));
@@ -307,9 +372,10 @@ impl Contents {
                     record.file.clone(),
                     record.test.clone(),
                 );
-                let known = self.groups.get(&key).map_or(0, |known| known.attempt);
-                if known <= record.attempt {
-                    self.groups.insert(key, record);
+                let known = self.groups.get(&key);
+                let known = known.map(|(resumption, known)| (*resumption, known.attempt));
+                if known <= Some((resumption, record.attempt)) {
+                    self.groups.insert(key, (resumption, record));
                 }
             }
             Ok(Head::Unattributed(spans)) => {
@@ -326,7 +392,10 @@ impl Contents {
                     info.ended = Some(end);
                 }
             }
-            Ok(Head::Causal(record)) => self.causal.push(record),
+            Ok(Head::Causal(record)) => self.causal.push((resumption, record)),
+            Ok(Head::Git(state)) => {
+                self.git.entry(resumption).or_insert(state);
+            }
             Ok(Head::Cost(cost)) => self.cost.process(cost),
             Ok(Head::Used(_)) | Err(_) => {}
         }
@@ -337,6 +406,31 @@ impl Contents {
 fn began<'a>(processes: impl Iterator<Item = &'a BinaryInfo>) -> u64 {
     let known = processes.map(|process| process.started);
     known.min().unwrap_or_default()
+}
+
+/// The configured judge, of the process that began last: where it is another after a resumption, the measurements say so.
+fn judge<'a>(processes: impl Iterator<Item = &'a BinaryInfo>) -> Option<String> {
+    let known = processes.filter(|process| process.judge.is_some());
+    known
+        .max_by_key(|process| process.started)
+        .and_then(|process| process.judge.clone())
+}
+
+/// What a resumption ran again is not told as it was before, wherever in the sources and in its dataset it stands now.
+fn leave_out_resumed(cases: &mut Vec<(CaseHead, Piece)>) {
+    if cases.iter().all(|(head, _)| head.resumption == 0) {
+        return;
+    }
+    let name = |head: &CaseHead| {
+        let place = (head.binary.clone(), head.file.clone());
+        (place, head.test.clone(), head.row.clone())
+    };
+    let mut last = HashMap::new();
+    for (head, _) in cases.iter() {
+        let known = last.entry(name(head)).or_insert(0);
+        *known = head.resumption.max(*known);
+    }
+    cases.retain(|(head, _)| last.get(&name(head)) == Some(&head.resumption));
 }
 
 /// Writes the report of these shards. Of several attempts at one case the last counts. Cases are copied from file to file,
@@ -352,8 +446,10 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         groups,
         unattributed,
         mut causal,
+        mut git,
         mut cost,
     } = contents;
+    leave_out_resumed(&mut cases);
     // Stable: of equal attempts the one that was recorded last stays last.
     cases.sort_by(|(a, _), (b, _)| a.cmp(b));
     let run = RunInfo {
@@ -361,6 +457,8 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         llmtest: env!("CARGO_PKG_VERSION").to_string(),
         processes: shards.len(),
         started: began(processes.values()),
+        git: git.pop_last().map(|(_, state)| state),
+        judge: judge(processes.values()),
         binaries: merged(processes.into_values()),
         unattributed_spans: unattributed,
         ..RunInfo::default()
@@ -398,11 +496,12 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
             cost.case(case);
         }
         // Of the same attempt only.
-        for rerun in causal.extract_if(.., |rerun| head.is_of(rerun)) {
+        let own = causal.extract_if(.., |(resumption, rerun)| head.is_of(*resumption, rerun));
+        for (_, rerun) in own {
             blame.add_causal(rerun);
         }
     }
-    let groups: Vec<_> = groups.into_values().collect();
+    let groups: Vec<_> = groups.into_values().map(|(_, group)| group).collect();
     write!(out, "\n],\"groups\":{}", serde_json::to_string(&groups)?)?;
     if let Some(cost) = cost.report() {
         write!(out, ",\"cost\":{}", serde_json::to_string(&cost)?)?;
@@ -411,16 +510,6 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
         write!(out, ",\"blame\":{}", serde_json::to_string(&blame)?)?;
     }
     writeln!(out, "}}")?;
-    Ok(())
-}
-
-/// Writes a file so that readers see the old or the new one, never half of it.
-fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut out = BufWriter::new(File::create(&temporary)?);
-    write(&mut out)?;
-    out.flush()?;
-    fs::rename(&temporary, path)?;
     Ok(())
 }
 
@@ -505,76 +594,5 @@ impl EndedCase {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::TrialRecord;
-
-    fn record(name: &str, attempt: u32, outcome: Outcome) -> TestRecord {
-        TestRecord {
-            test: name.to_string(),
-            row: None,
-            position: 0,
-            dataset: None,
-            binary: "b".to_string(),
-            file: "f.rs".to_string(),
-            line: 1,
-            description: String::new(),
-            tags: Vec::new(),
-            outcome,
-            passes_needed: 1,
-            attempt,
-            duration: 0.1,
-            trials: vec![TrialRecord {
-                outcome,
-                error: None,
-                cases: Vec::new(),
-                measurements: Vec::new(),
-                spans: Vec::new(),
-                stages: (0, 0),
-                application: crate::Spending::default(),
-                started: 0,
-                digest: String::new(),
-                duration: 0.1,
-            }],
-        }
-    }
-
-    #[test]
-    fn the_fold_joins_processes_and_keeps_the_last_attempt() {
-        let root = std::env::temp_dir().join(format!("llmtest-shards-{}", std::process::id()));
-        let (one, two) = (
-            Shards::new(root.clone(), "a/b".to_string(), Arc::default()),
-            Shards::new(root.clone(), "a/b".to_string(), Arc::default()),
-        );
-        one.test(record("x", 2, Outcome::Passed)).unwrap();
-        one.test(record("y", 1, Outcome::Failed)).unwrap();
-        two.test(record("x", 1, Outcome::Errored)).unwrap();
-        let path = two.fold().unwrap().unwrap();
-        // A process that was killed leaves half a line.
-        fs::write(root.join("runs/a_b/0.jsonl"), "{\"test\": {\"test\": ").unwrap();
-        two.fold().unwrap();
-        let report = RunReport::from_json(&fs::read_to_string(path).unwrap()).unwrap();
-        let ended: Vec<_> = report
-            .tests
-            .iter()
-            .map(|test| (test.test.as_str(), test.outcome))
-            .collect();
-        assert_eq!(ended, [("x", Outcome::Passed), ("y", Outcome::Failed)]);
-        assert_eq!(
-            failed_last(&root, Path::new("x"), "b").unwrap(),
-            FailedLast(HashSet::from(["y".to_string()]))
-        );
-        fs::remove_dir_all(root).unwrap();
-    }
-
-    #[test]
-    fn another_format_is_refused() {
-        let error = RunReport::from_json(r#"{"format": 99, "run": {}, "tests": []}"#)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("format 99") && error.contains("hint:"),
-            "{error}"
-        );
-    }
-}
+#[path = "shards_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@ use super::blame::blame_table;
 #[cfg(feature = "cli")]
 use super::record::RunReport;
 use super::record::{GroupRecord, Outcome, TestRecord};
+use super::repeats::Repeats;
 use super::terminal::Style;
 use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
@@ -21,6 +22,7 @@ pub(crate) struct Tally {
     /// Calls of judges that ended without an answer.
     unanswered: u64,
     stages: (u32, u32),
+    repeats: Repeats,
     blame: BlameTally,
     cost: CostSums,
     /// Of all cases together.
@@ -46,6 +48,8 @@ impl Tally {
             self.seconds += record.duration;
         }
         self.blame.add(&CaseView::from(record));
+        let trials = record.trials.iter().map(|trial| trial.outcome);
+        self.repeats.add(&record.name(), trials);
         self.cost.case(CostView::from(record));
         for trial in &record.trials {
             self.stages.0 += trial.stages.0;
@@ -212,6 +216,7 @@ fn scores(tally: &Tally, groups: &[GroupRecord], style: Style) -> String {
             group.pass_rate * 100.0
         );
     }
+    out.push_str(&repeat_lines(&tally.repeats));
     out
 }
 
@@ -255,6 +260,46 @@ fn totals(out: &mut String, tally: &Tally, took: Duration) {
         );
     }
     let _ = writeln!(out, " · {:.2} s", took.as_secs_f64());
+}
+
+/// How often cases that ran more than once pass, and which of them are of two minds.
+fn repeat_lines(repeats: &Repeats) -> String {
+    let mut out = String::new();
+    if let Some(rates) = repeats.trials().and_then(|k| repeats.rates(k)) {
+        let plural = if rates.cases == 1 { "" } else { "s" };
+        let _ = writeln!(
+            out,
+            "{} case{plural} with {} trials: pass@1 {:.2}, pass@{k} {:.2}, pass^{k} {:.2}, flip rate {:.2}",
+            rates.cases,
+            rates.k,
+            rates.pass_at_1,
+            rates.pass_at_k,
+            rates.pass_hat_k,
+            rates.flip_rate,
+            k = rates.k,
+        );
+    }
+    let stability = repeats.stabilities();
+    if stability.flaky > 0 {
+        let named: Vec<_> = repeats
+            .flaky()
+            .map(|(name, passed, all)| format!("{} {passed} of {all}", clean_name(name)))
+            .collect();
+        let more = stability.flaky.saturating_sub(named.len() as u64);
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            out,
+            "{} stable, {} flaky: {}{more}",
+            stability.stable_pass + stability.stable_fail,
+            stability.flaky,
+            named.join(", "),
+        );
+    }
+    out
 }
 
 /// What each judge, the embedders and the application took, and how the budgets stand.

@@ -73,11 +73,8 @@ impl Case {
 pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> TestRecord {
     let entry = case.entry;
     let again = run.wants_causal_blame().then(|| case.row.clone());
-    let trials = if case.broken.is_some() {
-        1
-    } else {
-        entry.trials
-    };
+    let (trials, needed) = run.trials(entry);
+    let trials = if case.broken.is_some() { 1 } else { trials };
     let one = move |trial, row, broken: Option<String>| async move {
         let _free = run.places.acquire().await;
         match broken {
@@ -97,7 +94,7 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
         }
         ended
     };
-    let needed = entry.passes.unwrap_or(entry.trials).min(trials);
+    let needed = needed.min(trials);
     let dataset = match (entry.dataset, &case.id) {
         (Dataset::File(file), Some(_)) => {
             let package = Path::new(entry.manifest_dir);

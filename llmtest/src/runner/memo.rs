@@ -44,7 +44,9 @@ impl RunMemo {
         }
         let value = make.await?;
         // Only other processes miss what cannot be written.
-        let _ = std::fs::write(&path, value.to_string());
+        let draft = path.with_extension("draft");
+        let _ =
+            std::fs::write(&draft, value.to_string()).and_then(|()| std::fs::rename(&draft, &path));
         Ok(value)
     }
 }

@@ -43,14 +43,16 @@ pub(crate) fn binary_name() -> String {
     }
 }
 
-/// The run's id: as configured, else nextest's, else one for all children of one cargo, else one for this process.
+/// The run's id: as configured, else what its processes have in common.
 pub(crate) fn run_id(config: Option<&Config>) -> String {
-    let given = config.and_then(|config| {
-        config
-            .run_id
-            .clone()
-            .or_else(|| config.nextest_run_id.clone())
-    });
+    let given = config.and_then(|config| config.run_id.clone());
+    given.unwrap_or_else(|| session(config))
+}
+
+/// What all processes that were started together have in common: nextest's id, else one for all children of one cargo, else
+/// one for this process.
+pub(super) fn session(config: Option<&Config>) -> String {
+    let given = config.and_then(|config| config.nextest_run_id.clone());
     given.or_else(cargo_parent).unwrap_or_else(|| {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

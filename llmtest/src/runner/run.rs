@@ -5,6 +5,7 @@ use super::lost;
 use super::memo::RunMemo;
 use super::place::{binary_name, report_root, run_id};
 use super::process::Told;
+use super::resume::{Ended, Resumed};
 use crate::config::{Config, ConfigError, Mode};
 use crate::cost::{Budget, EstimateReport, Known, Prices, ProcessCost, Till, estimate};
 use crate::entry::TestEntry;
@@ -13,7 +14,7 @@ use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use crate::report::{
-    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TestRecord, TrialRecord,
+    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TrialRecord,
     earlier_reports, failed_last, summary,
 };
 use crate::runtime;
@@ -43,6 +44,10 @@ pub(crate) struct Run {
     estimate: Mutex<Option<EstimateReport>>,
     /// Where traces go.
     sink: Option<Sink>,
+    /// With `LLMTEST_RESUME`: what need not run again.
+    pub(super) resumed: Option<Resumed>,
+    /// Why nothing runs.
+    pub(crate) refused: Option<String>,
     /// With `LLMTEST_FAILED`: what did not pass last time, where that is known.
     failed_last: Option<FailedLast>,
     /// How many cases may be in flight.
@@ -94,7 +99,13 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
         let redactor = known
             .map(|config| config.redactor.clone())
             .unwrap_or_default();
-        let id = run_id(known);
+        let (resumed, refused) = match Resumed::of(known) {
+            Ok(resumed) => (resumed, None),
+            Err(why) => (None, Some(why)),
+        };
+        let id = resumed
+            .as_ref()
+            .map_or_else(|| run_id(known), |resumed| resumed.run.clone());
         let sink =
             known.map(|config| Sink::new(config.export.clone(), id.clone(), redactor.clone()));
         let shards = Shards::new(report_root(known), id, redactor.clone());
@@ -137,6 +148,8 @@ pub(crate) fn start(manifest_dir: Option<PathBuf>, harness: Option<HarnessArgs>)
             shards,
             sink,
             redactor,
+            resumed,
+            refused,
             config,
         }
     })
@@ -195,6 +208,18 @@ impl Run {
         (text.map(|text| self.shown(text)), asked)
     }
 
+    /// How often a case of this test runs, and how many of its trials must pass. With `LLMTEST_TRIALS` the share that must
+    /// pass stays, rounded up.
+    pub(crate) fn trials(&self, entry: &TestEntry) -> (u32, u32) {
+        let own = (entry.trials, entry.passes.unwrap_or(entry.trials));
+        let asked = self.config.as_ref().ok().and_then(|config| config.trials);
+        asked.map_or(own, |trials| {
+            let share = u64::from(own.1) * u64::from(trials);
+            let needed = share.div_ceil(u64::from(own.0.max(1)));
+            (trials, u32::try_from(needed).unwrap_or(trials))
+        })
+    }
+
     /// The time limit of a body.
     pub(crate) fn timeout(&self, own: Option<Duration>) -> Duration {
         own.unwrap_or_else(|| {
@@ -227,8 +252,12 @@ impl Run {
         (!failed(last)).then_some("did not fail last time")
     }
 
-    /// Adds a case to the record.
-    pub(crate) fn record(&self, mut record: TestRecord) {
+    /// Adds a case to the record, unless it is there.
+    pub(crate) fn record(&self, Ended { mut record, kept }: Ended) {
+        if kept {
+            let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            return tally.add(&record);
+        }
         record.trials.iter_mut().for_each(TrialRecord::sign);
         self.tally
             .lock()
@@ -304,6 +333,12 @@ impl Run {
             .skip(count);
     }
 
+    /// Whether something could not be recorded: then the run must not pass.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
+
     pub(super) fn note_trouble(&self, error: &str) {
         self.trouble
             .lock()
@@ -357,6 +392,7 @@ impl Run {
             tally.of(Outcome::Errored)
         };
         self.tell_end(errored);
+        self.git_is_told();
         let report = self.shards.fold().unwrap_or_else(|error| {
             self.note_trouble(&error.to_string());
             None
@@ -374,6 +410,7 @@ impl Run {
                 self.style,
             );
         }
+        out.push_str(&self.kept_text());
         out.push_str(&lost::list(&observe::lost_calls()));
         #[cfg(feature = "tracing-capture")]
         if let Some(trouble) = observe::tracing_trouble() {

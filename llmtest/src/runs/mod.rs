@@ -12,9 +12,18 @@
 //! assert_eq!(run.cases[0].trials[0].measurements[0].score, Some(1.0));
 //! ```
 
+#[cfg(feature = "cli")]
+mod find;
 mod read;
+#[cfg(feature = "cli")]
+mod slim;
 mod snapshot;
 
+pub use crate::report::{RepeatRates, Repeats, Stabilities};
+#[cfg(feature = "cli")]
+pub(crate) use find::find;
+#[cfg(feature = "cli")]
+pub(crate) use slim::slim;
 pub use snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,
 };

@@ -1,6 +1,7 @@
-//! Intervals for shares, differences and means. Pure functions; everything random has a fixed seed.
+//! Intervals, tests and plans for shares, differences and means. Pure functions; everything random has a fixed seed.
 //!
-//! All intervals are two-sided, of 95 %.
+//! All intervals are two-sided, of 95 %, except the bounds of [`non_inferiority`]. STATISTICS.md says which figure
+//! stands where and what it means.
 //!
 //! ```
 //! use llmtest::stats;
@@ -11,13 +12,32 @@
 
 mod bootstrap;
 mod clusters;
+mod counts;
+mod flips;
 mod moments;
+mod multiple;
+mod non_inferiority;
+mod paired;
+mod power;
 mod quantile;
+mod sequential;
+mod trials;
+mod variance;
 
 pub use bootstrap::{Rng, bca, bootstrap};
 pub use clusters::{clustered_error, design_effect, t_interval};
+pub use counts::{Fisher, McNemar, fisher_exact, mcnemar};
 pub use moments::Moments;
-pub use quantile::{normal_quantile, normal_share, t_quantile};
+pub use multiple::{benjamini_hochberg, holm};
+pub use non_inferiority::{Finding, NonInferiority, non_inferiority, non_inferiority_among};
+pub use paired::{PairedT, SignFlip, Wilcoxon, paired_t, sign_flip, wilcoxon};
+pub use power::{
+    detectable_difference, effective_cases, paired_cases, planned_design_effect, score_cases,
+};
+pub use quantile::{normal_quantile, normal_share, t_quantile, t_share};
+pub use sequential::{Look, Sprt, confidence_sequence, curtail, precise_enough, running_interval};
+pub use trials::{Stability, flip_interval, flip_rate, pass_at_k, pass_hat_k, stability};
+pub use variance::{StandardErrors, Variance, standard_errors};
 
 use serde::{Deserialize, Serialize};
 

@@ -50,6 +50,12 @@ impl Moments {
         (self.n > 0).then(|| (self.sum / self.n as f64).clamp(0.0, 1.0))
     }
 
+    /// The variance of the values around their mean; none of fewer than two.
+    pub fn variance(&self) -> Option<f64> {
+        let n = self.n as f64;
+        (self.n > 1).then(|| ((self.squares - self.sum * self.sum / n) / (n - 1.0)).max(0.0))
+    }
+
     /// Wilson's interval of the mean for the number of yes-or-no cases that would vary as much as the values do: for
     /// values 0 and 1 it is Wilson's own, and it never has no width.
     ///

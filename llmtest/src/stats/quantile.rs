@@ -48,6 +48,22 @@ pub fn t_quantile(share: f64, freedom: f64) -> f64 {
     if share < 0.5 { -t } else { t }
 }
 
+/// The share of Student's distribution with `freedom` degrees of freedom below `t`; not a number for no degree of
+/// freedom.
+///
+/// ```
+/// assert!((llmtest::stats::t_share(-2.908_375, 9.0) * 2.0 - 0.017_357).abs() < 1e-6);
+/// ```
+pub fn t_share(t: f64, freedom: f64) -> f64 {
+    if t.is_nan() || freedom.is_nan() || freedom <= 0.0 {
+        return f64::NAN;
+    }
+    let half = freedom / 2.0;
+    let x = freedom / (freedom + t * t);
+    let tail = x.inc_beta(half, 0.5, half.ln_beta(0.5)) / 2.0;
+    if t < 0.0 { tail } else { 1.0 - tail }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +88,17 @@ mod tests {
             assert!((t_quantile(0.975, freedom) - t).abs() < 1e-9, "{freedom}");
             assert!((t_quantile(0.025, freedom) + t).abs() < 1e-9, "{freedom}");
         }
+    }
+
+    #[test]
+    fn the_share_below_a_quantile_is_its_own() {
+        for freedom in [0.4, 1.35, 3.0, 50.0, 1000.0] {
+            for share in [0.001, 0.05, 0.5, 0.8, 0.975] {
+                let found = t_share(t_quantile(share, freedom), freedom);
+                assert!((found - share).abs() < 1e-7, "{freedom} {share}: {found}");
+            }
+        }
+        assert!(t_share(f64::NEG_INFINITY, 3.0) < 1e-12 && t_share(0.0, 0.0).is_nan());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod schema;
 
 use llmtest::cli::{Output, Place, run};
 use llmtest_tests::Scratch;
+use llmtest_tests::bench::Bench;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -64,36 +65,28 @@ fn as_in_file(name: &str, found: &str) {
 
 #[test]
 fn a_run_is_found_by_its_name_its_folder_and_its_file_and_else_it_is_the_last() {
-    let scratch = Scratch::new("found");
-    let write = |path: &str, id: &str| {
-        let path = scratch.path().join("records").join(path);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of the test");
-        let text =
-            format!("{{\"format\":1,\"run\":{{\"id\":\"{id}\"}},\"tests\":[\n],\"groups\":[]}}\n");
-        fs::write(path, text).expect("a file of the test");
-    };
-    write("runs/first/report.json", "first");
-    write("report.json", "last");
-    let id = |args: &[&str]| {
-        let output = report_in(scratch.path(), &[args, &["--format", "json"]].concat());
-        assert_eq!((output.code, &*output.err), (0, ""));
-        let report: Value = serde_json::from_str(&output.out).expect("JSON");
-        report["run"]["id"].as_str().expect("an id").to_string()
-    };
-    assert_eq!(id(&[]), "last");
-    assert_eq!(id(&["first"]), "first");
-    assert_eq!(id(&["records/runs/first"]), "first");
-    assert_eq!(id(&["records/report.json"]), "last");
-    for name in ["second", "../first", ".."] {
-        let output = report_in(scratch.path(), &[name]);
-        assert_eq!(output.code, 1, "{name}");
-        assert!(
-            output.err.contains("there is no run") && output.err.contains("\nhint: "),
-            "{}",
-            output.err
-        );
+    let bench = Bench::of("rows", "found");
+    bench.run(&[], &[]);
+    let file = bench.path().join("records/report.json");
+    let expected = fs::read_to_string(file).expect("a report");
+    let id = bench.report().run.id;
+    let folder = format!("records/runs/{id}");
+    for run in [
+        &[][..],
+        &["last"],
+        &[&*id],
+        &[&*folder],
+        &["records/report.json"],
+    ] {
+        let output = report_in(bench.path(), &[run, &["--format", "json"]].concat());
+        assert_eq!((output.code, &*output.err), (0, ""), "{run:?}");
+        assert_eq!(output.out, expected, "{run:?}");
     }
-    let output = report_in(scratch.path(), &["--format", "pdf"]);
+    let output = report_in(bench.path(), &["second"]);
+    assert_eq!(output.code, 1);
+    let told = "there is no run `second`\nhint: ";
+    assert!(output.err.contains(told), "{}", output.err);
+    let output = report_in(bench.path(), &["--format", "pdf"]);
     assert_eq!(output.code, 2, "{}", output.err);
 }
 

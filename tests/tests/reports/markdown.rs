@@ -156,7 +156,10 @@ fn without_a_gate_the_outcomes_stand_beside_those_of_a_baseline() {
         "--format",
         "markdown",
     ];
-    let output = report_in(scratch.path(), &args);
+    let gated = report_in(scratch.path(), &args).out;
+    assert!(gated.contains("llmtest: the gate fails"), "{gated}");
+    harmless(&gated);
+    let output = report_in(scratch.path(), &[&args[..], &["--no-gate"]].concat());
     assert_eq!(output.code, 0, "{}", output.err);
     let line = "Beside the baseline: 4 cases in both, 1 worse, 1 better, 1 new, 1 removed.";
     assert!(output.out.contains(line), "{}", output.out);

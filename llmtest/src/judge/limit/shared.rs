@@ -233,13 +233,11 @@ fn read(file: &mut File) -> (State, usize) {
 }
 
 fn write(file: &mut File, state: &State, before: usize) -> std::io::Result<()> {
-    let text = serde_json::to_string(state)?;
+    let mut text = serde_json::to_string(state)?;
+    // The rest of a longer one is written over in the same call: between two calls the process may be killed.
+    text.extend(std::iter::repeat_n(' ', before.saturating_sub(text.len())));
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(text.as_bytes())?;
-    if text.len() < before {
-        file.set_len(text.len() as u64)?;
-    }
-    Ok(())
+    file.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ pub(super) fn checks(out: &mut String, gate: &GateReport, most: usize) {
                 unit(check, i.high, signed)
             )
         });
+        // Of a check without a baseline, the interval is that of the value.
+        let (value, ends) = match ends {
+            Some(ends) if compares && check.baseline.is_none() => (format!("{value} {ends}"), None),
+            ends => (value, ends),
+        };
         let (third, fourth) = if compares {
             let then = check
                 .baseline
@@ -131,7 +136,7 @@ fn unit(check: &GateCheck, value: f64, signed: bool) -> String {
     match check.kind.as_str() {
         "cost" => format!("{sign}${:.4}", at(4)).replace("$-", "-$"),
         "latency" => format!("{sign}{:.2} s", at(2)),
-        "errors" => format!("{sign}{:.1}%", 100.0 * at(3)),
+        "errors" => format!("{sign}{value:.0}"),
         _ => format!("{sign}{:.3}", at(3)),
     }
 }

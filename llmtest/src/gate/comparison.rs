@@ -1,0 +1,254 @@
+//! Comparisons with the baseline: of the cases that pass, and of every measurement.
+
+use super::flakiness::case_name;
+use super::pairs::{Difference, Pairs, pass_share, scored, worst};
+use super::policy::Policy;
+use super::verdict::{GateCheck, Verdict};
+use crate::runs::{Basis, MeasurementKey};
+use crate::stats::{Finding, Interval, NonInferiority, holm, non_inferiority_among};
+use llmtest_metrics::Bar;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is compared of one thing.
+#[derive(Default)]
+struct Compared {
+    differences: Vec<Difference>,
+    now: f64,
+    before: f64,
+    /// Cases that had a score in the baseline and have none now.
+    lost: usize,
+    /// Pairs that were judged differently.
+    rejudged: usize,
+    bases: (BTreeSet<Arc<Basis>>, BTreeSet<Arc<Basis>>),
+}
+
+impl Compared {
+    fn add(&mut self, difference: Difference, now: f64, before: f64) {
+        self.differences.push(difference);
+        self.now += now;
+        self.before += before;
+    }
+}
+
+/// Every comparison, with Holm's correction of what counts as surely worse.
+pub(super) fn compare_all(
+    pairs: &Pairs<'_>,
+    policy: &Policy,
+    warnings: &mut Vec<String>,
+) -> Vec<GateCheck> {
+    let mut compared: Vec<(String, f64, Compared)> = vec![(
+        "cases that pass".to_string(),
+        policy.margin,
+        cases(pairs, |_| true),
+    )];
+    for (tag, rule) in &policy.tags {
+        if let Some(margin) = rule.margin.filter(|_| !rule.ignore) {
+            let tagged = |tags: &[String]| tags.contains(tag);
+            compared.push((format!("tag {tag}"), margin, cases(pairs, tagged)));
+        }
+    }
+    for (key, found) in measurements(pairs) {
+        let title = key.title();
+        let rule = policy
+            .metrics
+            .get(&title)
+            .or_else(|| policy.metrics.get(&key.metric));
+        if rule.is_some_and(|rule| rule.ignore) {
+            continue;
+        }
+        let margin = rule.and_then(|rule| rule.margin).unwrap_or(policy.margin);
+        compared.push((title, margin, found));
+    }
+    let judged: Vec<_> = compared
+        .iter()
+        .map(|(_, margin, found)| judge(found, *margin, policy.alpha))
+        .collect();
+    let p: Vec<f64> = judged
+        .iter()
+        .map(|found| found.map_or(1.0, |found| found.p_regression))
+        .collect();
+    let adjusted = holm(&p);
+    let mut checks = Vec::new();
+    for (((title, margin, found), judged), p) in compared.iter().zip(judged).zip(adjusted) {
+        if found.rejudged > 0 {
+            warnings.extend(rejudged(title, found));
+        }
+        if let Some(judged) = judged {
+            checks.push(check(title, *margin, found, judged, p, policy));
+        } else if found.lost > 0 {
+            let lost = found.lost;
+            checks.push(GateCheck {
+                n: 0,
+                ..GateCheck::new(
+                    title,
+                    "non_inferiority",
+                    Verdict::Inconclusive,
+                    format!("{lost} cases were scored in the baseline, and none of them is now"),
+                )
+            });
+        }
+    }
+    checks
+}
+
+/// The share of trials that pass, case by case.
+fn cases(pairs: &Pairs<'_>, wanted: impl Fn(&[String]) -> bool) -> Compared {
+    let mut compared = Compared::default();
+    for pair in pairs.deciding.iter().filter(|pair| wanted(&pair.now.tags)) {
+        let Some(before) = pair.before.and_then(pass_share) else {
+            continue;
+        };
+        let Some(now) = pass_share(pair.now) else {
+            compared.lost += 1;
+            continue;
+        };
+        let difference = Difference {
+            name: case_name(&pair.now.key),
+            value: now - before,
+            unchanged: pair.unchanged,
+        };
+        compared.add(difference, now, before);
+    }
+    compared
+}
+
+/// Every measurement that a case has in both runs.
+fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared> {
+    let mut all: BTreeMap<&MeasurementKey, Compared> = BTreeMap::new();
+    for pair in &pairs.deciding {
+        let Some(case_before) = pair.before else {
+            continue;
+        };
+        let now = scored(pair.now);
+        for (key, before) in scored(case_before) {
+            let Some(old) = before.mean() else { continue };
+            let found = all.entry(key).or_default();
+            let scored_now = now.get(key).and_then(|now| Some((now, now.mean()?)));
+            let Some((now, new)) = scored_now else {
+                found.lost += 1;
+                continue;
+            };
+            found.rejudged += usize::from(!now.is_judged_as(&before));
+            found.bases.0.extend(before.bases().iter().cloned());
+            found.bases.1.extend(now.bases().iter().cloned());
+            // Below zero is worse, whichever way the bar looks.
+            let sign = match now.bar {
+                Some(Bar::AtMost(_)) => -1.0,
+                _ => 1.0,
+            };
+            let difference = Difference {
+                name: case_name(&pair.now.key),
+                value: sign * (new - old),
+                unchanged: pair.unchanged,
+            };
+            found.add(difference, new, old);
+        }
+    }
+    all
+}
+
+fn judge(found: &Compared, margin: f64, alpha: f64) -> Option<NonInferiority> {
+    let moved = found.differences.iter().filter(|d| !d.unchanged);
+    let moved: Vec<f64> = moved.map(|d| d.value).collect();
+    let unchanged = found.differences.len() - moved.len();
+    non_inferiority_among(&moved, None, unchanged, margin, alpha)
+}
+
+/// What was judged by whom, where that changed.
+fn rejudged(title: &str, found: &Compared) -> Vec<String> {
+    let judges = |bases: &BTreeSet<Arc<Basis>>| {
+        let judges: BTreeSet<_> = bases
+            .iter()
+            .filter_map(|basis| basis.judge.clone())
+            .collect();
+        judges.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let (before, now) = (judges(&found.bases.0), judges(&found.bases.1));
+    let what = if before == now {
+        "its prompts are others than the baseline's".to_string()
+    } else {
+        format!("its judge was {before} in the baseline, and is {now}")
+    };
+    let (n, all) = (found.rejudged, found.differences.len());
+    vec![format!(
+        "`{title}`: {what}, in {n} of {all} cases; such scores are not comparable"
+    )]
+}
+
+fn check(
+    title: &str,
+    margin: f64,
+    found: &Compared,
+    judged: NonInferiority,
+    p: f64,
+    policy: &Policy,
+) -> GateCheck {
+    let n = found.differences.len();
+    let unchanged = found.differences.iter().filter(|d| d.unchanged).count();
+    let points = |value: f64| format!("{:+.1} points", 100.0 * value);
+    let lost = match found.lost {
+        0 => String::new(),
+        lost => format!("; {lost} cases that the baseline scored have no score now"),
+    };
+    let between = format!("between {} and {}", points(judged.low), points(judged.high));
+    let margin_points = format!("{:.1} points", 100.0 * margin);
+    let (verdict, reason) = if found.rejudged > 0 && !policy.allow_judge_change {
+        (
+            Verdict::Inconclusive,
+            "it is judged otherwise than in the baseline: `cargo llmtest accept` a run judged as this one".to_string(),
+        )
+    } else if unchanged == n && found.lost == 0 {
+        (
+            Verdict::Pass,
+            format!("nothing changed: {n} cases equal the baseline's by hash"),
+        )
+    } else if 2 * found.lost > n {
+        (Verdict::Inconclusive, format!("too much is missing{lost}"))
+    } else {
+        match judged.finding {
+            Finding::Pass => (
+                Verdict::Pass,
+                format!(
+                    "{} to the baseline, surely less than {margin_points} worse{lost}",
+                    points(judged.mean)
+                ),
+            ),
+            Finding::Fail if p < policy.alpha => (
+                Verdict::Fail,
+                format!(
+                    "{} to the baseline, surely worse ({between}){lost}",
+                    points(judged.mean)
+                ),
+            ),
+            _ => {
+                let settled = judged.settled_by.map_or(String::new(), |n| {
+                    format!("; about {n} cases would settle it")
+                });
+                let reason = format!(
+                    "{} to the baseline, {between}{settled}{lost}",
+                    points(judged.mean)
+                );
+                (Verdict::Inconclusive, reason)
+            }
+        }
+    };
+    GateCheck {
+        n,
+        unchanged,
+        value: Some(found.now / n as f64),
+        baseline: Some(found.before / n as f64),
+        bound: Some(margin),
+        interval: Some(Interval {
+            low: judged.low,
+            high: judged.high,
+        }),
+        p: Some(p),
+        settled_by: judged
+            .settled_by
+            .filter(|_| verdict == Verdict::Inconclusive),
+        detectable: judged.detectable.filter(|_| verdict == Verdict::Pass),
+        worst: worst(&found.differences),
+        ..GateCheck::new(title, "non_inferiority", verdict, reason)
+    }
+}

@@ -1,0 +1,169 @@
+//! Says how often gates are wrong: `cargo run -q --release -p llmtest-tests --bin gate-sims`.
+//!
+//! A suite of n cases, whose pass rates are drawn from Beta(4, 1) (mean 0.8), is run twice, one trial each: once as it is,
+//! and once with a change that changes nothing, or that takes 10 points off the pass rate of every case. Both runs are drawn
+//! anew, so that all noise is in both: the worst that a gate meets. What the default gate says of the pair
+//! (`non_inferiority`, margin 0.05, alpha 0.05) is counted beside what `mean >= bar` and "any drop fails" say. Outcomes are
+//! pass and fail, and scores in quarters (the mean of four such outcomes).
+//!
+//! Exit 1 unless, at every n and up to two standard errors of the simulation, at most 5 % of the changes that change nothing
+//! are failed, at most 5 % of the drops passed, and the drops failed no less often than by a paired t test (0.35, 0.55, 0.81
+//! at n = 50, 100, 200) minus 0.03. A second table says how often a drop of exactly the margin passes where few cases change
+//! at all, beside the plain t bound. `--runs N` simulates more or fewer than 20,000 suites each.
+
+#![expect(clippy::print_stdout, reason = "a command that reports")]
+
+mod counted;
+
+use counted::{Counted, Gate, Kind};
+use llmtest::stats::{Finding, Rng, non_inferiority, paired_t, t_quantile};
+use llmtest_tests::Tally;
+use std::process::ExitCode;
+
+const SIZES: [usize; 4] = [20, 50, 100, 200];
+const MARGIN: f64 = 0.05;
+const ALPHA: f64 = 0.05;
+/// What a paired t test fails of a drop of 10 points, where something is asked; the rest of the brief's figures.
+const ASKED: [(usize, f64); 3] = [(50, 0.35), (100, 0.55), (200, 0.81)];
+const SLACK: f64 = 0.03;
+const USAGE: &str = "usage: gate-sims [--runs N]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let runs = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Some(20_000_u32),
+        ["--runs", runs] => runs.parse().ok().filter(|runs| *runs > 0),
+        _ => None,
+    };
+    let Some(runs) = runs else {
+        println!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    let mut tally = Tally::default();
+    for kind in [Kind::Outcomes, Kind::Quarters] {
+        println!(
+            "{kind}, mean 0.8, {runs} pairs of runs for each line; margin {MARGIN}, alpha {ALPHA}\n\
+             {:>5}  {:<16} {:>14} {:>13} {:>12} {:>12} {:>14}",
+            "n",
+            "gate",
+            "no-op blocked",
+            "inconclusive",
+            "drop failed",
+            "drop passed",
+            "inconclusive"
+        );
+        for n in SIZES {
+            let found = counted::simulate(kind, n, runs, MARGIN, ALPHA);
+            for (gate, counted) in &found {
+                println!("{}", line(n, *gate, counted));
+            }
+            let Some((_, ours)) = found.iter().find(|(gate, _)| *gate == Gate::Default) else {
+                continue;
+            };
+            judge(&mut tally, kind, n, ours);
+        }
+        println!();
+    }
+    sparse(&mut tally, runs);
+    println!("{tally}");
+    tally.exit_code()
+}
+
+fn line(n: usize, gate: Gate, counted: &Counted) -> String {
+    let rate = |share: f64| format!("{share:.3}");
+    let or_none = |share: f64| {
+        if gate.is_three_way() {
+            rate(share)
+        } else {
+            "-".to_string()
+        }
+    };
+    format!(
+        "{n:>5}  {:<16} {:>14} {:>13} {:>12} {:>12} {:>14}",
+        gate.to_string(),
+        rate(counted.no_op.failed()),
+        or_none(counted.no_op.inconclusive()),
+        rate(counted.drop.failed()),
+        rate(counted.drop.passed()),
+        or_none(counted.drop.inconclusive()),
+    )
+}
+
+/// What is asked of the default gate.
+fn judge(tally: &mut Tally, kind: Kind, n: usize, ours: &Counted) {
+    let mut ask = |what: &str, holds: bool| {
+        if holds {
+            tally.passed += 1;
+        } else {
+            tally.failed += 1;
+            println!("       FAILED, {kind}, n = {n}: {what}");
+        }
+    };
+    let (no_op, drop) = (&ours.no_op, &ours.drop);
+    let at_most = |share: f64, error: f64| share <= ALPHA + 2.0 * error;
+    ask(
+        "a change that changes nothing is blocked in more than 5 %",
+        at_most(no_op.failed(), no_op.error(no_op.failed())),
+    );
+    ask(
+        "a drop of 10 points passes in more than 5 %",
+        at_most(drop.passed(), drop.error(drop.passed())),
+    );
+    if let Some((_, asked)) = ASKED.iter().find(|(size, _)| *size == n) {
+        let least = asked - SLACK;
+        ask(
+            &format!("a drop of 10 points fails in less than {least:.2}"),
+            drop.failed() + 2.0 * drop.error(drop.failed()) >= least,
+        );
+    }
+}
+
+/// A drop of exactly the margin, which may pass in 5 % of runs, where few cases change.
+fn sparse(tally: &mut Tally, runs: u32) {
+    println!(
+        "a true drop of {MARGIN}: passed by the default gate, and by the plain t bound\n{:>5} {}",
+        "n",
+        [0.0, 0.02, 0.1]
+            .map(|better| format!(
+                "{:>22}",
+                format!("{:.0} % of cases change", (MARGIN + 2.0 * better) * 100.0)
+            ))
+            .join(" ")
+    );
+    for n in SIZES {
+        let mut cells = Vec::new();
+        for better in [0.0, 0.02, 0.1] {
+            let mut rng = Rng::new(0x6c6c_6d74 + n as u64);
+            let (mut ours, mut plain) = (0_u32, 0_u32);
+            for _ in 0..runs {
+                let differences: Vec<f64> = (0..n)
+                    .map(|_| match rng.unit() {
+                        u if u < better + MARGIN => -1.0,
+                        u if u < 2.0 * better + MARGIN => 1.0,
+                        _ => 0.0,
+                    })
+                    .collect();
+                let found = non_inferiority(&differences, None, MARGIN, ALPHA);
+                ours += u32::from(found.is_some_and(|found| found.finding == Finding::Pass));
+                // Differences that do not vary have a t bound without width.
+                let low = paired_t(&differences, None).map_or(differences[0], |t| {
+                    t.mean - t_quantile(1.0 - ALPHA, t.freedom) * t.error
+                });
+                plain += u32::from(low > -MARGIN);
+            }
+            let (ours, plain) = (
+                f64::from(ours) / f64::from(runs),
+                f64::from(plain) / f64::from(runs),
+            );
+            cells.push(format!("{:>22}", format!("{ours:.3} {plain:.3}")));
+            let error = (ours * (1.0 - ours) / f64::from(runs)).sqrt();
+            if ours <= ALPHA + 2.0 * error {
+                tally.passed += 1;
+            } else {
+                tally.failed += 1;
+            }
+        }
+        println!("{n:>5} {}", cells.join(" "));
+    }
+    println!();
+}
