@@ -6,6 +6,7 @@ mod history;
 mod project;
 mod recordings;
 mod run;
+mod report;
 mod runs;
 mod table;
 
@@ -84,6 +85,8 @@ enum Command {
     Aa(gate::AaArgs),
     /// Lists the cases that do not always end alike, and sets them aside with evidence
     Flaky(gate::FlakyArgs),
+    /// Shows a run: for a terminal, CI, a pull request
+    Report(report::Report),
 }
 
 /// Runs a command. `args` come after the program's name; a first `llmtest`, which cargo adds, is left out.
@@ -119,6 +122,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
         Command::Runs(args) => history::runs(&args, place),
         Command::Merge(args) => history::merge(&args, place),
         Command::Prune(args) => history::prune(&args, place),
+        Command::Report(args) => report::run(&args, place),
         Command::Gate(args) => gate::gate(&args, place),
         Command::Accept(args) => gate::accept(&args, place),
         Command::Compare(args) => gate::compare(&args, place),
