@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  cargo llmtest runs\n  cargo llmtest runs --last 100 --json | jq '.[].cases'")]
+#[command(
+    after_help = "Examples:\n  cargo llmtest runs\n  cargo llmtest runs --last 100 --json | jq '.[].cases'"
+)]
 pub(super) struct RunsArgs {
     /// How many, the latest first
     #[arg(long, default_value_t = 20)]
@@ -73,7 +75,11 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
     let (mut rows, mut objects, mut broken) = (Vec::new(), Vec::new(), String::new());
     for (written, folder) in folders(&project.roots).into_iter().take(args.last) {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let read = find(&[], &folder.to_string_lossy()).and_then(|path| Snapshot::read(&path));
         let run = match read {
             Ok(run) => run,
@@ -82,9 +88,17 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
                 continue;
             }
         };
-        let count = |wanted| run.cases.iter().filter(|case| case.outcome == wanted).count();
-        let (passed, failed, errored) =
-            (count(Outcome::Passed), count(Outcome::Failed), count(Outcome::Errored));
+        let count = |wanted| {
+            run.cases
+                .iter()
+                .filter(|case| case.outcome == wanted)
+                .count()
+        };
+        let (passed, failed, errored) = (
+            count(Outcome::Passed),
+            count(Outcome::Failed),
+            count(Outcome::Errored),
+        );
         let git = run.run.git.clone().unwrap_or_default();
         let commit: String = git.commit.unwrap_or_default().chars().take(10).collect();
         let whole = run.run.binaries.iter().all(|binary| binary.ended.is_some());
@@ -112,22 +126,38 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
     } else if rows.is_empty() {
         "no runs yet\nhint: `cargo test` or `cargo llmtest run` records one\n".to_string()
     } else {
-        let titles = ["run", "day", "commit", "judge", ">cases", ">passed", ">failed", ">errored", ""];
+        let titles = [
+            "run", "day", "commit", "judge", ">cases", ">passed", ">failed", ">errored", "",
+        ];
         table(&titles, &rows)
     };
-    Ok(Output { err: broken, ..Output::well(out) })
+    Ok(Output {
+        err: broken,
+        ..Output::well(out)
+    })
 }
 
 pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if args.into.is_empty() || !args.into.chars().all(plain) || args.into.starts_with('.') {
-        return Err(format!("`{}` names no run\nhint: use letters, digits, `-`, `_` and `.`", clean_name(&args.into)).into());
+        return Err(format!(
+            "`{}` names no run\nhint: use letters, digits, `-`, `_` and `.`",
+            clean_name(&args.into)
+        )
+        .into());
     }
-    let root = project.roots.first().ok_or("there is no folder for runs\nhint: set LLMTEST_DIR")?;
+    let root = project
+        .roots
+        .first()
+        .ok_or("there is no folder for runs\nhint: set LLMTEST_DIR")?;
     let target = root.join("runs").join(&args.into);
     if target.exists() {
-        return Err(format!("there is a run `{}` already\nhint: give another name with --into", args.into).into());
+        return Err(format!(
+            "there is a run `{}` already\nhint: give another name with --into",
+            args.into
+        )
+        .into());
     }
     let mut shards = Vec::new();
     for part in &args.parts {
@@ -141,7 +171,9 @@ pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> 
     shards.sort();
     shards.dedup();
     // Copied beside the place first: nobody sees half of a run.
-    let draft = root.join("runs").join(format!(".{}.{}", args.into, std::process::id()));
+    let draft = root
+        .join("runs")
+        .join(format!(".{}.{}", args.into, std::process::id()));
     fs::create_dir_all(&draft)?;
     let copied = shards.iter().enumerate().try_for_each(|(at, shard)| {
         let name = shard.file_name().unwrap_or_default().to_string_lossy();
@@ -149,7 +181,11 @@ pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> 
     });
     if let Err(error) = copied.and_then(|()| fs::rename(&draft, &target)) {
         let _ = fs::remove_dir_all(&draft);
-        return Err(format!("the parts cannot be copied to {}: {error}", target.display()).into());
+        return Err(format!(
+            "the parts cannot be copied to {}: {error}",
+            target.display()
+        )
+        .into());
     }
     let report = fold_folder(&target)?;
     fs::copy(&report, root.join("report.json"))?;
@@ -171,11 +207,20 @@ fn shards_below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>, Failure> {
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() && depth > 0 {
             found.extend(shards_below(&path, depth - 1)?);
-        } else if path.extension().is_some_and(|extension| extension == "jsonl")
-            && folder.parent().and_then(Path::file_name).is_some_and(|name| name == "runs")
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+            && folder
+                .parent()
+                .and_then(Path::file_name)
+                .is_some_and(|name| name == "runs")
         {
             found.push(path);
-        } else if path.extension().is_some_and(|extension| extension == "jsonl") && depth == 4 {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+            && depth == 4
+        {
             // The folder of one run, wherever it is.
             found.push(path);
         }
@@ -193,7 +238,10 @@ pub(super) fn prune(args: &PruneArgs, place: &Place) -> Result<Output, Failure> 
         .into_iter()
         .skip(args.keep.unwrap_or(1).max(1))
         .filter(|(written, _)| old(*written) > RUNNING)
-        .filter(|(written, _)| args.older_than.is_none_or(|most| old(*written) > days(most)))
+        .filter(|(written, _)| {
+            args.older_than
+                .is_none_or(|most| old(*written) > days(most))
+        })
         .collect();
     let mut out = String::new();
     for (written, folder) in &gone {
@@ -204,6 +252,15 @@ pub(super) fn prune(args: &PruneArgs, place: &Place) -> Result<Output, Failure> 
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let _ = writeln!(out, "{}  {}", day(*written), clean_name(&name));
     }
-    let _ = writeln!(out, "{} runs {}", gone.len(), if args.yes { "are gone" } else { "would go; --yes takes them away" });
+    let _ = writeln!(
+        out,
+        "{} runs {}",
+        gone.len(),
+        if args.yes {
+            "are gone"
+        } else {
+            "would go; --yes takes them away"
+        }
+    );
     Ok(Output::well(out))
 }

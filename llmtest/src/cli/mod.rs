@@ -5,8 +5,8 @@ mod gate;
 mod history;
 mod project;
 mod recordings;
-mod run;
 mod report;
+mod run;
 mod runs;
 mod table;
 

@@ -67,8 +67,15 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     fn mode(&self) -> Option<&'static str> {
-        let modes = [(self.live, "live"), (self.record, "record"), (self.replay, "replay")];
-        modes.into_iter().find(|(asked, _)| *asked).map(|(_, mode)| mode)
+        let modes = [
+            (self.live, "live"),
+            (self.record, "record"),
+            (self.replay, "replay"),
+        ];
+        modes
+            .into_iter()
+            .find(|(asked, _)| *asked)
+            .map(|(_, mode)| mode)
     }
 
     fn command(&self, place: &Place) -> Command {
@@ -98,14 +105,19 @@ impl RunArgs {
         set("LLMTEST_ESTIMATE", self.estimate.then_some("1"));
         set("LLMTEST_GATED", self.gate.then_some("1"));
         set("LLMTEST_RESUME", self.resume.as_deref());
-        set("LLMTEST_TRIALS", self.stress.map(|n| n.to_string()).as_deref());
+        set(
+            "LLMTEST_TRIALS",
+            self.stress.map(|n| n.to_string()).as_deref(),
+        );
         command
     }
 }
 
 /// A name for the run: all of its processes share it.
 fn new_id() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     format!("run-{}-{}", now.as_secs(), std::process::id())
 }
 
@@ -121,18 +133,26 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         command.env("LLMTEST_RUN_ID", &id);
     }
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .map_err(|error| format!("`{program}` cannot be started: {error}\nhint: run this where cargo is installed"))?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let status = command.status().map_err(|error| {
+        format!("`{program}` cannot be started: {error}\nhint: run this where cargo is installed")
+    })?;
+    let code = status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1);
     if args.estimate {
-        return Ok(Output { code, ..Output::well(String::new()) });
+        return Ok(Output {
+            code,
+            ..Output::well(String::new())
+        });
     }
     // The target folder may only be there now.
     let project = Project::find(place).unwrap_or(project);
     let Ok(report) = find(&project.roots, &id) else {
         let why = match code {
-            0 => "the tests ran, and none of them is llmtest's\nhint: `cargo llmtest init` writes a first one",
+            0 => {
+                "the tests ran, and none of them is llmtest's\nhint: `cargo llmtest init` writes a first one"
+            }
             _ => "nothing was recorded: the tests did not build, or none of llmtest's ran",
         };
         return Ok(Output {
@@ -145,7 +165,9 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         return Ok(Output {
             code: 1,
             out: String::new(),
-            err: format!("error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"),
+            err: format!(
+                "error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"
+            ),
         });
     }
     let snapshot = Snapshot::read(&report)?;
@@ -153,15 +175,27 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     let counts: Vec<_> = [Outcome::Passed, Outcome::Failed, Outcome::Errored]
         .into_iter()
         .map(|outcome| {
-            let count = snapshot.cases.iter().filter(|case| case.outcome == outcome).count();
+            let count = snapshot
+                .cases
+                .iter()
+                .filter(|case| case.outcome == outcome)
+                .count();
             format!("{count} {}", outcome.as_str())
         })
         .collect();
-    let _ = writeln!(out, "run {id}: {} cases, {}", snapshot.cases.len(), counts.join(", "));
+    let _ = writeln!(
+        out,
+        "run {id}: {} cases, {}",
+        snapshot.cases.len(),
+        counts.join(", ")
+    );
     // nextest's own code for failed tests is 100, which is the gate's here.
     let tests = if code == 0 { 0 } else { 101 };
     if !args.gate {
-        return Ok(Output { code: tests, ..Output::well(out) });
+        return Ok(Output {
+            code: tests,
+            ..Output::well(out)
+        });
     }
     let gate = gated(&project, &report.to_string_lossy(), None)?;
     out.push_str(&gate.text());
@@ -172,11 +206,17 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         (_, 0) => gate.exit_code,
         (_, tests) => tests,
     };
-    Ok(Output { code, ..Output::well(out) })
+    Ok(Output {
+        code,
+        ..Output::well(out)
+    })
 }
 
 /// Whether the gate fails for Errored cases alone.
 fn only_errors(gate: &crate::gate::GateReport) -> bool {
-    let failed = gate.checks.iter().filter(|check| check.verdict == Verdict::Fail);
+    let failed = gate
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fail);
     failed.into_iter().all(|check| check.kind == "errors")
 }
