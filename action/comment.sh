@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Writes the summary as a comment of the pull request, over the one of an earlier run.
 set -euo pipefail
-[ -e "$OUT/summary.md" ] || exit 0
+[ -e "$OUT/comment.md" ] || exit 0
 marker="<!-- llmtest: ${NAME//[^a-zA-Z0-9_-]/-} -->"
 body=$(mktemp); trap 'rm -f "$body" "$body.json"' EXIT
-# A comment takes 65,536 characters, a summary more.
-{ echo "$marker"; head -c 60000 "$OUT/summary.md" | iconv -c -t UTF-8; } >"$body"
+{ echo "$marker"; cat "$OUT/comment.md"; } >"$body"
 jq -Rs '{body: .}' <"$body" >"$body.json"
 # Only comments of the one that writes are taken over: a visitor may have written the marker, too.
 earlier=$(gh api --paginate "repos/$REPOSITORY/issues/$NUMBER/comments" \

@@ -103,10 +103,6 @@ pub(crate) struct Config {
 
 /// `[gate]`.
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(
-    not(any(test, feature = "cli")),
-    expect(dead_code, reason = "checked by every run, and used by the commands")
-)]
 pub(crate) struct GateConfig {
     pub(crate) baseline: PathBuf,
     pub(crate) margin: f64,
