@@ -2,9 +2,11 @@
 
 mod findings;
 mod gate;
+mod history;
 mod project;
 mod recordings;
 mod report;
+mod run;
 mod runs;
 mod table;
 
@@ -65,6 +67,14 @@ enum Command {
     /// Lists, checks and prunes the recordings of judges, stages and embedders
     #[command(subcommand)]
     Recordings(recordings::Recordings),
+    /// Runs the tests as one run, and gates them
+    Run(run::RunArgs),
+    /// Lists the runs that were recorded
+    Runs(history::RunsArgs),
+    /// Folds what several machines recorded into one run
+    Merge(history::MergeArgs),
+    /// Takes old runs away
+    Prune(history::PruneArgs),
     /// Says whether a run may be merged: against the baseline, the bars and the invariants of llmtest.toml
     Gate(gate::GateArgs),
     /// Makes a run the baseline
@@ -108,6 +118,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
                 Ok(Output { code: 1, out, err })
             }
         },
+        Command::Run(args) => run::run(&args, place),
+        Command::Runs(args) => history::runs(&args, place),
+        Command::Merge(args) => history::merge(&args, place),
+        Command::Prune(args) => history::prune(&args, place),
         Command::Report(args) => report::run(&args, place),
         Command::Gate(args) => gate::gate(&args, place),
         Command::Accept(args) => gate::accept(&args, place),
