@@ -19,8 +19,8 @@ pub struct McNemar {
     pub chi_squared: Option<f64>,
 }
 
-/// McNemar's test of the cases that changed: `worse` went from pass to fail, `better` from fail to pass. `None` where
-/// none did. (McNemar, Psychometrika 12, 1947; mid-p: Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13,
+/// The test of `McNemar` of the cases that changed: `worse` went from pass to fail, `better` from fail to pass. `None` where
+/// none did. (Psychometrika 12, 1947; mid-p: Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13,
 /// 2013.)
 ///
 /// ```

@@ -202,3 +202,18 @@ fn a_drop_of_the_margin_passes_in_one_of_twenty_at_most() {
         assert!(passed <= 110, "{n}: {passed} of 2000");
     }
 }
+
+#[test]
+fn a_corrected_alpha_needs_more_cases() {
+    let found = of(&outcomes(10, 3, 100));
+    assert_eq!(found.finding, Finding::Fail);
+    let (alone, corrected) = (
+        found.fails_from(0.05).unwrap(),
+        found.fails_from(0.005).unwrap(),
+    );
+    assert!(alone <= 100 && corrected > 100, "{alone} {corrected}");
+    let times = corrected.div_ceil(100) * 2;
+    assert!(of(&outcomes(10 * times, 3 * times, 100 * times)).p_regression < 0.005);
+    assert_eq!(of(&outcomes(3, 10, 100)).fails_from(0.05), None);
+    assert_eq!(found.fails_from(0.0), None);
+}

@@ -2,6 +2,16 @@
 
 use super::normal_quantile;
 
+/// The number of cases that this many are at least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is not negative"
+)]
+pub(super) fn whole(cases: f64) -> usize {
+    cases.max(0.0).ceil() as usize
+}
+
 /// Both points of the normal distribution that a plan needs. `None` outside of `0.0..0.5` and `0.5..1.0`.
 fn points(alpha: f64, power: f64) -> Option<(f64, f64)> {
     let valid = alpha > 0.0 && alpha < 0.5 && (0.5..1.0).contains(&power);
@@ -23,7 +33,7 @@ pub fn paired_cases(psi: f64, delta: f64, alpha: f64, power: f64) -> Option<usiz
     let valid = delta > 0.0 && delta <= psi && psi <= 1.0;
     valid.then(|| {
         let root = a * psi.sqrt() + b * (psi - delta * delta).sqrt();
-        (root * root / (delta * delta)).ceil() as usize
+        whole(root * root / (delta * delta))
     })
 }
 
@@ -37,7 +47,8 @@ pub fn paired_cases(psi: f64, delta: f64, alpha: f64, power: f64) -> Option<usiz
 /// ```
 pub fn detectable_difference(sd: f64, n: usize, alpha: f64, power: f64) -> Option<f64> {
     let (a, b) = points(alpha, power)?;
-    (n > 0 && sd >= 0.0 && sd.is_finite()).then(|| (a + b) * sd / (n as f64).sqrt())
+    let valid = n > 0 && sd >= 0.0 && sd.is_finite();
+    valid.then_some((a + b) * sd / (n as f64).sqrt())
 }
 
 /// How many cases show a difference `delta` of means, where the differences have the standard deviation `sd`: the
@@ -49,7 +60,7 @@ pub fn detectable_difference(sd: f64, n: usize, alpha: f64, power: f64) -> Optio
 pub fn score_cases(sd: f64, delta: f64, alpha: f64, power: f64) -> Option<usize> {
     let (a, b) = points(alpha, power)?;
     let valid = delta > 0.0 && sd >= 0.0 && sd.is_finite();
-    valid.then(|| (((a + b) * sd / delta).powi(2).ceil() as usize).max(1))
+    valid.then(|| whole(((a + b) * sd / delta).powi(2)).max(1))
 }
 
 /// The variance of a mean grows by this where `n` cases come in groups of `size` with the correlation `icc` within a
@@ -81,7 +92,7 @@ pub fn effective_cases(n: usize, sensitivity: f64, specificity: f64) -> Option<f
     let share = 0.0..=1.0;
     let youden = sensitivity + specificity - 1.0;
     let valid = share.contains(&sensitivity) && share.contains(&specificity);
-    (valid && youden > LEAST_YOUDEN).then(|| n as f64 * youden * youden)
+    (valid && youden > LEAST_YOUDEN).then_some(n as f64 * youden * youden)
 }
 
 #[cfg(test)]
