@@ -10,6 +10,9 @@ mod policy;
 mod text;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use aa::{NoChange, PairsFrom, between_runs, between_trials};
 pub use decide::decide;
 pub use flakiness::{Evidence, Flakiness, Quarantine, clean_commit, flakiness};
