@@ -86,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) tags: Vec<String>,
     /// Run only what failed last.
     pub(crate) failed: bool,
+    /// A gate decides afterwards: only what is Errored fails its test.
+    pub(crate) gated: bool,
     /// How often each case runs, whatever its test says.
     pub(crate) trials: Option<u32>,
     /// Show prompts, replies and reasons of what passed, too.
@@ -353,6 +355,7 @@ pub(crate) fn load(
         version: env.text("CARGO_PKG_VERSION").map(str::to_string),
         tags: env.list("LLMTEST_TAGS"),
         failed: env.switch("LLMTEST_FAILED")?,
+        gated: env.switch("LLMTEST_GATED")?,
         trials: env.trials()?,
         show_all: env.show_all()?,
         ci: env.flag("CI"),

@@ -133,7 +133,7 @@ fn numbered(
             seen.insert(id.clone(), (line, hash));
             RowResult {
                 id: id.clone(),
-                row: Ok(RowValue { id, value }),
+                row: Ok(RowValue { id, value, line }),
             }
         }))
 }

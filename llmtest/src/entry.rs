@@ -82,6 +82,8 @@ pub type Row = Option<RowValue>;
 pub struct RowValue {
     pub(crate) id: String,
     pub(crate) value: Value,
+    /// Its line in the dataset; zero where that is not known.
+    pub(crate) line: usize,
 }
 
 /// What the body of a test returns, in one shape.

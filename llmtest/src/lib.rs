@@ -66,8 +66,8 @@ pub use observe::{
 };
 #[cfg(feature = "harness")]
 pub use report::{
-    BinaryEnd, BinaryInfo, GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport,
-    TestRecord, TranscriptEntry, TrialRecord,
+    BinaryEnd, BinaryInfo, DatasetPlace, GitState, GroupRecord, MeasurementRecord, Outcome,
+    RunInfo, RunReport, TestRecord, TranscriptEntry, TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};

@@ -2,8 +2,11 @@
 
 mod findings;
 mod gate;
+mod history;
 mod project;
 mod recordings;
+mod report;
+mod run;
 mod runs;
 mod table;
 
@@ -64,6 +67,14 @@ enum Command {
     /// Lists, checks and prunes the recordings of judges, stages and embedders
     #[command(subcommand)]
     Recordings(recordings::Recordings),
+    /// Runs the tests as one run, and gates them
+    Run(run::RunArgs),
+    /// Lists the runs that were recorded
+    Runs(history::RunsArgs),
+    /// Folds what several machines recorded into one run
+    Merge(history::MergeArgs),
+    /// Takes old runs away
+    Prune(history::PruneArgs),
     /// Says whether a run may be merged: against the baseline, the bars and the invariants of llmtest.toml
     Gate(gate::GateArgs),
     /// Makes a run the baseline
@@ -74,6 +85,8 @@ enum Command {
     Aa(gate::AaArgs),
     /// Lists the cases that do not always end alike, and sets them aside with evidence
     Flaky(gate::FlakyArgs),
+    /// Shows a run: for a terminal, CI, a pull request
+    Report(report::Report),
 }
 
 /// Runs a command. `args` come after the program's name; a first `llmtest`, which cargo adds, is left out.
@@ -105,6 +118,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
                 Ok(Output { code: 1, out, err })
             }
         },
+        Command::Run(args) => run::run(&args, place),
+        Command::Runs(args) => history::runs(&args, place),
+        Command::Merge(args) => history::merge(&args, place),
+        Command::Prune(args) => history::prune(&args, place),
+        Command::Report(args) => report::run(&args, place),
         Command::Gate(args) => gate::gate(&args, place),
         Command::Accept(args) => gate::accept(&args, place),
         Command::Compare(args) => gate::compare(&args, place),

@@ -95,6 +95,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "LLMTEST_ESTIMATE",
         "`1` says what the run would cost, by the last run, and runs nothing",
     ),
+    (
+        "LLMTEST_GATED",
+        "`1`: a gate decides afterwards, so that only Errored cases fail their tests",
+    ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
     (

@@ -126,8 +126,8 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
     let clash = clash_of(entry);
     if clash.is_none() && !matches!(entry.dataset, Dataset::None) {
         let (group, rows) = run_rows(run, entry, dir, Place::Thread).await;
-        let failed = group.outcome != Outcome::Passed;
-        let block = if failed || run.style.all {
+        let failed = run.fails(group.outcome);
+        let block = if group.outcome != Outcome::Passed || run.style.all {
             run.shown(group_block(&group, &rows, run.style))
         } else {
             String::new()
@@ -137,8 +137,8 @@ async fn run_one(run: &'static Run, entry: &'static TestEntry, dir: &Path) -> Ve
     }
     let case = clash.map_or_else(|| Case::plain(entry), |why| Case::broken(entry, why));
     let ended = run_or_keep(run, case, Place::Thread).await;
-    let failed = ended.record.outcome != Outcome::Passed;
-    let block = if failed || run.style.all {
+    let failed = run.fails(ended.record.outcome);
+    let block = if ended.record.outcome != Outcome::Passed || run.style.all {
         run.shown(test_block(&ended.record, run.style))
     } else {
         String::new()

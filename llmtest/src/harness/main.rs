@@ -5,7 +5,7 @@ use super::select::{Named, named};
 use crate::dataset::{self, manifest_dir};
 use crate::entry::{Dataset, TestEntry};
 use crate::observe::adopt_orphans;
-use crate::report::{group_block, test_block};
+use crate::report::{Outcome, group_block, test_block};
 use crate::runner::{Case, HarnessArgs, Place, Run, run_or_keep, start};
 use crate::{config, runtime};
 use libtest_mimic::{Completion, Failed, FormatSetting, Trial};
@@ -266,8 +266,9 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
             let ended = match work {
                 Work::Case(case) => {
                     let ended = run_or_keep(run, case, Place::Runtime).await;
-                    let failed = !matches!(ended.record.outcome, crate::report::Outcome::Passed);
-                    let block = (failed || run.style.all)
+                    let outcome = ended.record.outcome;
+                    let failed = run.fails(outcome);
+                    let block = (outcome != Outcome::Passed || run.style.all)
                         .then(|| run.shown(test_block(&ended.record, run.style)));
                     run.record(ended);
                     Ended { failed, block }
@@ -275,8 +276,8 @@ async fn drive(run: &'static Run, mut queue: VecDeque<(Work, &'static TestEntry,
                 Work::Group(dir) => {
                     let (group, rows) =
                         super::libtest::run_rows(run, entry, &dir, Place::Runtime).await;
-                    let failed = !matches!(group.outcome, crate::report::Outcome::Passed);
-                    let block = (failed || run.style.all)
+                    let failed = run.fails(group.outcome);
+                    let block = (group.outcome != Outcome::Passed || run.style.all)
                         .then(|| run.shown(group_block(&group, &rows, run.style)));
                     run.record_group(group);
                     Ended { failed, block }

@@ -22,7 +22,7 @@ use std::time::SystemTime;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Latest {
     /// When something was last recorded in it.
-    written: SystemTime,
+    pub(crate) written: SystemTime,
     /// Its folder's name.
     pub(crate) name: String,
 }

@@ -8,6 +8,7 @@ use llmtest_metrics::{Bar, Exchange, Over, Quantity, Span, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// How a test, a trial or a measurement ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -133,6 +134,9 @@ pub struct TestRecord {
     /// The row's place in its dataset, from zero.
     #[serde(default)]
     pub position: usize,
+    /// The file that the row stands in; none where a function makes the rows, and in the reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetPlace>,
     /// The test binary, without its hash.
     pub binary: String,
     /// The source file.
@@ -163,6 +167,37 @@ impl TestRecord {
         match &self.row {
             Some(row) => format!("{}::{row}", self.test),
             None => self.test.clone(),
+        }
+    }
+}
+
+/// Where a row stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DatasetPlace {
+    /// The file, relative to the folder that the test's source file is relative to.
+    pub file: String,
+    /// The line, from one, in JSONL and CSV.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+}
+
+impl DatasetPlace {
+    /// The place of a row. The compiler names sources relative to a folder above the package: what it says of the package
+    /// stands before the file.
+    pub(crate) fn new(source: &str, package: &Path, file: &str, line: usize) -> Self {
+        let named: Vec<_> = Path::new(source).components().collect();
+        let folders: Vec<_> = package.components().collect();
+        let most = named.len().min(folders.len());
+        let shared = (0..=most)
+            .rev()
+            .find(|n| folders[folders.len() - n..] == named[..*n])
+            .unwrap_or_default();
+        let before: PathBuf = named[..shared].iter().collect();
+        let by_line = !file.ends_with(".json") && line > 0;
+        Self {
+            file: before.join(file).to_string_lossy().replace('\\', "/"),
+            line: by_line.then_some(line),
         }
     }
 }
@@ -447,4 +482,23 @@ pub struct GroupRecord {
     pub error: Option<String>,
     /// nextest's attempt, from one.
     pub attempt: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_row_is_named_as_the_source_of_its_test_is() {
+        let at = |source, package: &str, file, line| {
+            let place = DatasetPlace::new(source, Path::new(package), file, line);
+            (place.file, place.line)
+        };
+        let found = at("tests/evals.rs", "/home/me/app", "data/rows.jsonl", 7);
+        assert_eq!(found, ("data/rows.jsonl".to_string(), Some(7)));
+        let found = at("app/tests/evals.rs", "/home/me/app", "rows.csv", 2);
+        assert_eq!(found, ("app/rows.csv".to_string(), Some(2)));
+        let found = at("crates/app/src/x.rs", "/w/crates/app", "rows.json", 3);
+        assert_eq!(found, ("crates/app/rows.json".to_string(), None));
+    }
 }

@@ -6,6 +6,7 @@ fn record(name: &str, attempt: u32, outcome: Outcome) -> TestRecord {
         test: name.to_string(),
         row: None,
         position: 0,
+        dataset: None,
         binary: "b".to_string(),
         file: "f.rs".to_string(),
         line: 1,

@@ -1,12 +1,14 @@
 //! The table at the end of a run: one line a metric and component.
 
 use super::blame::blame_table;
+#[cfg(feature = "cli")]
+use super::record::RunReport;
 use super::record::{GroupRecord, Outcome, TestRecord};
 use super::repeats::Repeats;
 use super::terminal::Style;
 use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
-use crate::cost::{CostSums, CostView, ProcessCost, Spending, grouped};
+use crate::cost::{CostSums, CostView, ProcessCost, RunCost, Spending, grouped};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -23,6 +25,9 @@ pub(crate) struct Tally {
     repeats: Repeats,
     blame: BlameTally,
     cost: CostSums,
+    /// Of all cases together.
+    #[cfg(feature = "cli")]
+    seconds: f64,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -38,6 +43,10 @@ impl Tally {
     /// Adds a case.
     pub(crate) fn add(&mut self, record: &TestRecord) {
         *self.cases.entry(record.outcome).or_default() += 1;
+        #[cfg(feature = "cli")]
+        {
+            self.seconds += record.duration;
+        }
         self.blame.add(&CaseView::from(record));
         let trials = record.trials.iter().map(|trial| trial.outcome);
         self.repeats.add(&record.name(), trials);
@@ -113,6 +122,46 @@ pub(crate) fn summary(
     report: Option<&Path>,
     style: Style,
 ) -> String {
+    let (blame, cost) = (tally.blame.blame(), tally.cost.report());
+    let mut out = scores(tally, groups, style);
+    if let Some(blame) = &blame {
+        out.push_str(&blame_table(blame, style));
+    }
+    totals(&mut out, tally, took);
+    if let Some(cost) = &cost {
+        out.push_str(&cost_lines(cost));
+    }
+    if let Some(report) = report {
+        let _ = writeln!(
+            out,
+            "{}",
+            style.dim(&format!("report: {}", report.display()))
+        );
+    }
+    out
+}
+
+/// The summary of a run that was recorded: what it says of blame and costs counts, since it knows of reruns and of calls
+/// beyond its cases.
+#[cfg(feature = "cli")]
+pub(crate) fn recorded_summary(tally: &Tally, report: &RunReport, style: Style) -> String {
+    let mut out = scores(tally, &report.groups, style);
+    if let Some(blame) = &report.blame {
+        out.push_str(&blame_table(blame, style));
+    }
+    totals(
+        &mut out,
+        tally,
+        Duration::try_from_secs_f64(tally.seconds).unwrap_or_default(),
+    );
+    if let Some(cost) = &report.cost {
+        out.push_str(&cost_lines(cost));
+    }
+    out
+}
+
+/// One line a metric and component, and one a dataset.
+fn scores(tally: &Tally, groups: &[GroupRecord], style: Style) -> String {
     let mut out = String::new();
     let width = tally
         .lines
@@ -168,9 +217,11 @@ pub(crate) fn summary(
         );
     }
     out.push_str(&repeat_lines(&tally.repeats));
-    if let Some(blame) = tally.blame.blame() {
-        out.push_str(&blame_table(&blame, style));
-    }
+    out
+}
+
+/// How the cases ended.
+fn totals(out: &mut String, tally: &Tally, took: Duration) {
     out.push('\n');
     let total: usize = tally.cases.values().sum();
     let counts = [
@@ -209,15 +260,6 @@ pub(crate) fn summary(
         );
     }
     let _ = writeln!(out, " · {:.2} s", took.as_secs_f64());
-    out.push_str(&cost_lines(&tally.cost));
-    if let Some(report) = report {
-        let _ = writeln!(
-            out,
-            "{}",
-            style.dim(&format!("report: {}", report.display()))
-        );
-    }
-    out
 }
 
 /// How often cases that ran more than once pass, and which of them are of two minds.
@@ -261,11 +303,8 @@ fn repeat_lines(repeats: &Repeats) -> String {
 }
 
 /// What each judge, the embedders and the application took, and how the budgets stand.
-fn cost_lines(sums: &CostSums) -> String {
+fn cost_lines(cost: &RunCost) -> String {
     let mut out = String::new();
-    let Some(cost) = sums.report() else {
-        return out;
-    };
     let mut line = |what: &str, model: &str, spending: &Spending| {
         let name = clean_name(model);
         let _ = writeln!(out, "{what}{name}: {}", spending.text(&name));

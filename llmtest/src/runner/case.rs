@@ -6,10 +6,11 @@ use super::measure::{Trial, error_chain, measure_all, trace};
 use super::run::Run;
 use crate::cost::{self, Spending};
 use crate::dataset::DatasetError;
-use crate::entry::{RowValue, TestEntry};
+use crate::entry::{Dataset, RowValue, TestEntry};
 use crate::observe::{CaseContext, StageAnswer, StageRequest, Stages};
-use crate::report::{MeasurementRecord, Outcome, TestRecord, TrialRecord};
+use crate::report::{DatasetPlace, MeasurementRecord, Outcome, TestRecord, TrialRecord};
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) id: Option<String>,
     /// The row's place in its dataset.
     pub(crate) position: usize,
+    /// The line of its dataset; zero where that is not known.
+    line: usize,
     /// What keeps the case from running.
     pub(crate) broken: Option<String>,
 }
@@ -32,6 +35,7 @@ impl Case {
             row: None,
             id: None,
             position: 0,
+            line: 0,
             broken: None,
         }
     }
@@ -42,15 +46,16 @@ impl Case {
         id: String,
         row: Result<RowValue, DatasetError>,
     ) -> Self {
-        let (row, broken) = match row {
-            Ok(row) => (Some(row), None),
-            Err(error) => (None, Some(error.to_string())),
+        let (line, row, broken) = match row {
+            Ok(row) => (row.line, Some(row), None),
+            Err(error) => (error.line, None, Some(error.to_string())),
         };
         Self {
             entry,
             row,
             id: Some(id),
             position,
+            line,
             broken,
         }
     }
@@ -90,8 +95,16 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
         ended
     };
     let needed = needed.min(trials);
+    let dataset = match (entry.dataset, &case.id) {
+        (Dataset::File(file), Some(_)) => {
+            let package = Path::new(entry.manifest_dir);
+            Some(DatasetPlace::new(entry.file, package, file, case.line))
+        }
+        _ => None,
+    };
     let record = TestRecord {
         test: entry.path(),
+        dataset,
         row: case.id,
         position: case.position,
         binary: run.binary.clone(),

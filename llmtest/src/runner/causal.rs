@@ -337,6 +337,7 @@ pub fn blame_of(entry: &'static TestEntry, rows: Vec<Value>) -> (Option<Blame>, 
             let row = RowValue {
                 id: id.clone(),
                 value,
+                line: 0,
             };
             cases.spawn(async move {
                 let case = Case::row(entry, position, id, Ok(row.clone()));

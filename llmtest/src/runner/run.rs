@@ -208,6 +208,16 @@ impl Run {
         (text.map(|text| self.shown(text)), asked)
     }
 
+    /// Whether a test that ended like this fails. Where a gate decides afterwards, a bad score does not.
+    pub(crate) fn fails(&self, outcome: Outcome) -> bool {
+        let gated = self.config.as_ref().is_ok_and(|config| config.gated);
+        match outcome {
+            Outcome::Passed => false,
+            Outcome::Failed => !gated,
+            Outcome::Skipped | Outcome::Errored => true,
+        }
+    }
+
     /// How often a case of this test runs, and how many of its trials must pass. With `LLMTEST_TRIALS` the share that must
     /// pass stays, rounded up.
     pub(crate) fn trials(&self, entry: &TestEntry) -> (u32, u32) {

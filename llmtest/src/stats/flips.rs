@@ -219,39 +219,21 @@ fn saddlepoint(moved: &[f64]) -> Tails {
     let tail = if seen >= most * (1.0 - 1e-9) {
         all_alike
     } else {
-        // The slope of the cumulant function rises from 0 to `most`: halving finds where it is `seen`.
-        let slope = |t: f64| {
-            let terms = moved.iter().map(|u| u / scale * (t * u / scale).tanh());
-            terms.sum::<f64>()
-        };
-        let (mut low, mut high) = (0.0, 1.0);
-        while slope(high) < seen && high < 1e6 {
-            (low, high) = (high, high * 2.0);
-        }
-        let mut t = f64::midpoint(low, high);
-        for _ in 0..60 {
-            let (mut value, mut bend) = (0.0, 0.0);
+        // The slope of the cumulant function is at most t and bends downwards, so that Newton's steps from here come
+        // to where it is `seen` from below.
+        let mut t = seen;
+        for _ in 0..100 {
+            let (mut slope, mut bend) = (0.0, 0.0);
             for u in moved {
                 let (u, tanh) = (u / scale, (t * u / scale).tanh());
-                value += u * tanh;
+                slope += u * tanh;
                 bend += u * u * (1.0 - tanh * tanh);
             }
-            if value < seen {
-                low = t;
-            } else {
-                high = t;
-            }
-            let step = t + (seen - value) / bend;
-            let next = if step > low && step < high {
-                step
-            } else {
-                f64::midpoint(low, high)
-            };
-            let done = (next - t).abs() <= 1e-12 * (1.0 + t);
-            t = next;
-            if done {
+            let step = (seen - slope) / bend;
+            if !step.is_finite() || step <= 1e-10 * (1.0 + t) {
                 break;
             }
+            t += step;
         }
         let (mut cumulant, mut bend) = (0.0, 0.0);
         for u in moved {

@@ -1,6 +1,6 @@
 //! Draws pairs of runs, and counts what gates say of them.
 
-use llmtest::stats::{Finding, Rng, non_inferiority};
+use llmtest::stats::{Finding, Rng, non_inferiority, paired_t};
 use std::fmt;
 
 const DROP: f64 = 0.1;
@@ -28,13 +28,21 @@ impl fmt::Display for Kind {
 pub enum Gate {
     /// `non_inferiority`.
     Default,
+    /// A paired t test, one-sided: what the brief compares with.
+    PairedT,
     /// The mean of the new run is at least this, in points.
     Bar(u8),
     /// The mean of the new run is not below that of the old one.
     AnyDrop,
 }
 
-const GATES: [Gate; 4] = [Gate::Default, Gate::Bar(80), Gate::Bar(75), Gate::AnyDrop];
+const GATES: [Gate; 5] = [
+    Gate::Default,
+    Gate::PairedT,
+    Gate::Bar(80),
+    Gate::Bar(75),
+    Gate::AnyDrop,
+];
 
 impl Gate {
     /// Whether it can be inconclusive.
@@ -47,12 +55,15 @@ impl Gate {
         let passes = |holds: bool| if holds { Finding::Pass } else { Finding::Fail };
         // A mean that is the bar but for rounding reaches it.
         let near = 1e-9;
+        let differences = || -> Vec<f64> {
+            let pairs = candidate.iter().zip(base);
+            pairs.map(|(now, before)| now - before).collect()
+        };
         match self {
-            Self::Default => {
-                let pairs = candidate.iter().zip(base);
-                let differences: Vec<f64> = pairs.map(|(now, before)| now - before).collect();
-                non_inferiority(&differences, None, margin, alpha)
-                    .map_or(Finding::Inconclusive, |found| found.finding)
+            Self::Default => non_inferiority(&differences(), None, margin, alpha)
+                .map_or(Finding::Inconclusive, |found| found.finding),
+            Self::PairedT => {
+                passes(paired_t(&differences(), None).is_none_or(|t| t.p_less >= alpha))
             }
             Self::Bar(points) => passes(mean(candidate) >= f64::from(points) / 100.0 - near),
             Self::AnyDrop => passes(mean(candidate) >= mean(base) - near),
@@ -64,6 +75,7 @@ impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("llmtest"),
+            Self::PairedT => f.write_str("paired t test"),
             Self::Bar(points) => write!(f, "mean >= 0.{points}"),
             Self::AnyDrop => f.write_str("any drop fails"),
         }

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Runs the tests, or folds what shards ran, and writes the reports. Ends well also when tests failed: the exit code is an
+# output, which the last step of the action ends with, so that the steps between still run.
+set -euo pipefail
+tool=$TOOL_DIR/bin/cargo-llmtest
+mkdir -p "$OUT"
+output() { if [ -n "${GITHUB_OUTPUT:-}" ]; then echo "$1=$2" >>"$GITHUB_OUTPUT"; fi; }
+die() { echo "error: $1" >&2; output exit-code 2; output verdict broken; exit 2; }
+case $MODE in replay | live | record) ;; *) die "\`mode\` is \`$MODE\`: expected replay, live or record" ;; esac
+case $KIND in run | shard | reduce) ;; *) die "\`kind\` is \`$KIND\`: expected run, shard or reduce" ;; esac
+read -r -a arguments <<<"${ARGUMENTS:-}" || true
+# Everything of this run in a folder of its own: nothing of a restored target folder is taken for it.
+export LLMTEST_DIR=$OUT/records
+code=0
+if [ "$KIND" = reduce ]; then
+  folders=("$SHARDS"/*)
+  [ -e "${folders[0]}" ] || die "there are no shards in \`$SHARDS\`
+hint: download the artefacts of the shards with actions/download-artifact, \`pattern: $NAME-shard-*\` and \`path: $SHARDS\`"
+  "$tool" llmtest merge "${folders[@]}" --into merged
+  if [ "$GATE" = true ]; then "$tool" llmtest gate || code=$?; fi
+else
+  flags=("--$MODE")
+  if [ -n "${PARTITION:-}" ]; then flags+=(--nextest --partition "$PARTITION"); fi
+  # A shard sees a part of the cases only: the job that folds them decides.
+  if [ "$KIND" = run ] && [ "$GATE" = true ]; then flags+=(--gate); fi
+  "$tool" llmtest run "${flags[@]}" "${arguments[@]}" || code=$?
+  if [ "$KIND" = shard ] && [ "$code" = 101 ] && [ -e "$LLMTEST_DIR/report.json" ]; then code=0; fi
+fi
+case $code in
+  0) verdict=pass ;;
+  100) verdict=fail ;;
+  101) verdict=tests-failed ;;
+  102) verdict=inconclusive ;;
+  *) verdict=broken ;;
+esac
+output exit-code "$code"
+output verdict "$verdict"
+output folder "$OUT"
+if [ "$KIND" = shard ]; then
+  output artefact "shard-${PARTITION//[^a-zA-Z0-9]/-}"
+  exit 0
+fi
+output artefact report
+if [ ! -e "$LLMTEST_DIR/report.json" ]; then
+  printf '## %s\n\nNothing was recorded: the tests did not build, or none of them ran. The log has the reason.\n' "$NAME" >"$OUT/summary.md"
+else
+  for format in markdown:summary.md junit:junit.xml html:report.html json:report.json; do
+    "$tool" llmtest report --format "${format%%:*}" --out "$OUT/${format#*:}"
+  done
+  "$tool" llmtest report --format annotations
+fi
+if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then cat "$OUT/summary.md" >>"$GITHUB_STEP_SUMMARY"; fi

@@ -1,0 +1,222 @@
+//! `cargo llmtest run`: the tests as one run, and what is to be decided after them.
+
+use super::gate::gated;
+use super::project::Project;
+use super::{Failure, Output, Place};
+use crate::gate::Verdict;
+use crate::report::Outcome;
+use crate::runs::{Snapshot, find};
+use clap::Args;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Args)]
+#[command(
+    after_help = "What stands after -- goes to cargo: packages, targets, filters, and after a second -- to the tests.\n\n\
+                  Exit codes: 0 well, 1 nothing was recorded, 100 the gate failed, 101 a test failed (with --gate only an Errored \
+                  one), 102 the gate is inconclusive and asks for more trials.\n\n\
+                  Examples:\n  cargo llmtest run\n  cargo llmtest run --gate -- -p shop --test evals\n  \
+                  cargo llmtest run --live --stress 10 -- --test evals refunds   looks for flakiness; asks the judge\n  \
+                  cargo llmtest run --nextest --partition count:1/4              a part, for one of four machines\n  \
+                  cargo llmtest run --resume                                     what the last run is missing"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct RunArgs {
+    /// Asks the judges, and neither reads nor writes recordings; this costs money where judges do
+    #[arg(long, group = "mode")]
+    live: bool,
+    /// Asks the judges and records what they say
+    #[arg(long, group = "mode")]
+    record: bool,
+    /// Only recordings answer; what is not recorded is an error
+    #[arg(long, group = "mode")]
+    replay: bool,
+    /// Lets the gate decide: Failed tests do not fail the command, Errored ones do
+    #[arg(long)]
+    gate: bool,
+    /// Runs with `cargo nextest run`, which has to be installed
+    #[arg(long)]
+    nextest: bool,
+    /// Runs a part of the tests, such as `count:1/4`; for nextest
+    #[arg(long, value_name = "PART", requires = "nextest")]
+    partition: Option<String>,
+    /// Runs only tests with one of these tags
+    #[arg(long, value_name = "TAG,TAG")]
+    tags: Option<String>,
+    /// Runs only what failed last
+    #[arg(long)]
+    failed: bool,
+    /// Runs what is missing or Errored in an earlier run
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "last")]
+    resume: Option<String>,
+    /// Runs each case so often, to look for flakiness
+    #[arg(long, value_name = "TRIALS")]
+    stress: Option<std::num::NonZeroU32>,
+    /// What the run may spend, such as `$2` or `200k tokens`
+    #[arg(long)]
+    budget: Option<String>,
+    /// Says what the run would cost by the last one, and runs nothing
+    #[arg(long, conflicts_with = "gate")]
+    estimate: bool,
+    /// For cargo
+    #[arg(last = true)]
+    cargo: Vec<OsString>,
+}
+
+impl RunArgs {
+    fn mode(&self) -> Option<&'static str> {
+        let modes = [
+            (self.live, "live"),
+            (self.record, "record"),
+            (self.replay, "replay"),
+        ];
+        modes
+            .into_iter()
+            .find(|(asked, _)| *asked)
+            .map(|(_, mode)| mode)
+    }
+
+    fn command(&self, place: &Place) -> Command {
+        let mut command = Command::new(place.var("CARGO").unwrap_or("cargo"));
+        if self.nextest {
+            command.args(["nextest", "run"]);
+        } else {
+            command.arg("test");
+        }
+        // One failed test must not keep others from being recorded. After the words for the tests it would be one of them.
+        let split = self.cargo.iter().position(|word| word == "--");
+        let (own, tests) = self.cargo.split_at(split.unwrap_or(self.cargo.len()));
+        command.args(own).arg("--no-fail-fast");
+        if let Some(partition) = &self.partition {
+            command.arg("--partition").arg(partition);
+        }
+        command.args(tests).current_dir(&place.folder);
+        let mut set = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        };
+        set("LLMTEST_MODE", self.mode());
+        set("LLMTEST_TAGS", self.tags.as_deref());
+        set("LLMTEST_BUDGET", self.budget.as_deref());
+        set("LLMTEST_FAILED", self.failed.then_some("1"));
+        set("LLMTEST_ESTIMATE", self.estimate.then_some("1"));
+        set("LLMTEST_GATED", self.gate.then_some("1"));
+        set("LLMTEST_RESUME", self.resume.as_deref());
+        set(
+            "LLMTEST_TRIALS",
+            self.stress.map(|n| n.to_string()).as_deref(),
+        );
+        command
+    }
+}
+
+/// A name for the run: all of its processes share it.
+fn new_id() -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("run-{}-{}", now.as_secs(), std::process::id())
+}
+
+pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
+    let project = Project::find(place)?;
+    let mut command = args.command(place);
+    let id = match (&args.resume, place.var("LLMTEST_RUN_ID")) {
+        (Some(resumed), _) => resumed.clone(),
+        (None, Some(id)) => id.to_string(),
+        (None, None) => new_id(),
+    };
+    if args.resume.is_none() {
+        command.env("LLMTEST_RUN_ID", &id);
+    }
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|error| {
+        format!("`{program}` cannot be started: {error}\nhint: run this where cargo is installed")
+    })?;
+    let code = status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1);
+    if args.estimate {
+        return Ok(Output {
+            code,
+            ..Output::well(String::new())
+        });
+    }
+    // The target folder may only be there now.
+    let project = Project::find(place).unwrap_or(project);
+    let Ok(report) = find(&project.roots, &id) else {
+        let why = match code {
+            0 => {
+                "the tests ran, and none of them is llmtest's\nhint: `cargo llmtest init` writes a first one"
+            }
+            _ => "nothing was recorded: the tests did not build, or none of llmtest's ran",
+        };
+        return Ok(Output {
+            code: if code == 0 { 0 } else { 1 },
+            out: String::new(),
+            err: format!("{}: {why}\n", if code == 0 { "note" } else { "error" }),
+        });
+    };
+    if status.code().is_none() {
+        return Ok(Output {
+            code: 1,
+            out: String::new(),
+            err: format!(
+                "error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"
+            ),
+        });
+    }
+    let snapshot = Snapshot::read(&report)?;
+    let mut out = String::from("\n");
+    let counts: Vec<_> = [Outcome::Passed, Outcome::Failed, Outcome::Errored]
+        .into_iter()
+        .map(|outcome| {
+            let count = snapshot
+                .cases
+                .iter()
+                .filter(|case| case.outcome == outcome)
+                .count();
+            format!("{count} {}", outcome.as_str())
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "run {id}: {} cases, {}",
+        snapshot.cases.len(),
+        counts.join(", ")
+    );
+    // nextest's own code for failed tests is 100, which is the gate's here.
+    let tests = if code == 0 { 0 } else { 101 };
+    if !args.gate {
+        return Ok(Output {
+            code: tests,
+            ..Output::well(out)
+        });
+    }
+    let gate = gated(&project, &report.to_string_lossy(), None)?;
+    out.push_str(&gate.text());
+    let code = match (gate.verdict, tests) {
+        // What could not run says nothing of quality, and is no bad score either.
+        (Verdict::Fail, _) if only_errors(&gate) => 101,
+        (Verdict::Fail, _) => gate.exit_code,
+        (_, 0) => gate.exit_code,
+        (_, tests) => tests,
+    };
+    Ok(Output {
+        code,
+        ..Output::well(out)
+    })
+}
+
+/// Whether the gate fails for Errored cases alone.
+fn only_errors(gate: &crate::gate::GateReport) -> bool {
+    let failed = gate
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Fail);
+    failed.into_iter().all(|check| check.kind == "errors")
+}
