@@ -65,7 +65,7 @@ fn as_in_file(name: &str, found: &str) {
 
 #[test]
 fn a_run_is_found_by_its_name_its_folder_and_its_file_and_else_it_is_the_last() {
-    let bench = Bench::of("rows", "found");
+    let bench = Bench::of("runs", "found");
     bench.run(&[], &[]);
     let file = bench.path().join("records/report.json");
     let expected = fs::read_to_string(file).expect("a report");

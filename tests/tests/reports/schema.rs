@@ -73,7 +73,7 @@ fn real_reports_fit_the_schema_and_every_format_shows_them() {
 
 #[test]
 fn rows_of_a_file_say_where_they_stand() {
-    let bench = Bench::of("rows", "places");
+    let bench = Bench::of("runs", "places");
     bench.run(&[], &[]);
     let report = bench.report();
     let places = report.tests.iter().filter_map(|test| test.dataset.as_ref());
