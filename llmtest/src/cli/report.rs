@@ -5,7 +5,7 @@ use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
 use crate::report::stream::{self, Cases};
 use crate::report::{
-    Annotations, COMMENT, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally, TestRecord,
+    Annotations, COMMENT, Html, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally, TestRecord,
     recorded_summary, test_block, write_whole,
 };
 use crate::runs::{Snapshot, find};
@@ -25,6 +25,7 @@ const BLOCKS: usize = 50;
                   Examples:\n  cargo llmtest report                                     what failed in the last run, and why\n  \
                   cargo llmtest report --format junit --out junit.xml\n  \
                   cargo llmtest report --format markdown --full >> \"$GITHUB_STEP_SUMMARY\"\n  \
+                  cargo llmtest report --format html --out report.html     a page to look into every case\n  \
                   cargo llmtest report --format annotations                marks lines of the pull request, on GitHub"
 )]
 pub(super) struct Report {
@@ -61,6 +62,8 @@ enum Format {
     Junit,
     /// For the summary of a job and the comment of a pull request
     Markdown,
+    /// One page with everything in it, for a browser; nothing is loaded from a network
+    Html,
     /// Workflow commands of GitHub
     Annotations,
     /// A report of code quality for GitLab
@@ -130,6 +133,12 @@ fn write(
             let report = stream::read(run, &mut markdown)?;
             let limit = if args.full { SUMMARY } else { COMMENT };
             out.write_all(markdown.finish(&report, limit).as_bytes())?;
+        }
+        Format::Html => {
+            let (gate, baseline) = verdict(args, project, place, run)?;
+            let mut page = Html::new(gate.as_ref(), baseline.as_ref(), out)?;
+            let report = stream::read(run, &mut page)?;
+            page.finish(&report)?;
         }
         Format::Annotations | Format::CodeQuality => {
             let (gate, _) = verdict(args, project, place, run)?;

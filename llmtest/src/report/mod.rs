@@ -4,6 +4,8 @@
 mod annotations;
 mod blame;
 #[cfg(feature = "cli")]
+mod html;
+#[cfg(feature = "cli")]
 mod junit;
 mod kept;
 #[cfg(feature = "cli")]
@@ -22,6 +24,8 @@ mod whole;
 
 #[cfg(feature = "cli")]
 pub(crate) use annotations::Annotations;
+#[cfg(feature = "cli")]
+pub(crate) use html::Html;
 #[cfg(feature = "cli")]
 pub(crate) use junit::Junit;
 pub(crate) use kept::{CaseName, Kept, latest_runs};
