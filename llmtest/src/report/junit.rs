@@ -1,4 +1,4 @@
-//! JUnit XML, as GitHub's actions, GitLab and Jenkins read it: a suite a test binary, a case a test or row.
+//! `JUnit` XML, as GitHub's actions, GitLab and Jenkins read it: a suite a test binary, a case a test or row.
 
 use super::record::{GroupRecord, MeasurementRecord, Outcome, RunReport, TestRecord, TrialRecord};
 use super::stream::Cases;
@@ -36,7 +36,7 @@ impl Cases for Junit {
         case.extra.insert("file".into(), text(&record.file).into());
         case.extra
             .insert("line".into(), record.line.to_string().into());
-        self.properties(&mut case, record);
+        properties(&mut case, record);
         let wrong = !matches!(record.outcome, Outcome::Passed | Outcome::Skipped);
         let mixed = record.trials.iter().any(|t| t.outcome != record.outcome);
         if (wrong || mixed) && self.texts < TEXTS {
@@ -112,42 +112,6 @@ impl Junit {
         status
     }
 
-    fn properties(&self, case: &mut TestCase, record: &TestRecord) {
-        let mut means: BTreeMap<String, (f64, u32)> = BTreeMap::new();
-        let whole = record.trials.iter().flat_map(|trial| &trial.measurements);
-        for measurement in whole.filter(|m| !m.part) {
-            if let Some(score) = measurement.score {
-                let mean = means.entry(measurement.title()).or_default();
-                *mean = (mean.0 + score, mean.1 + 1);
-            }
-        }
-        for (title, (sum, count)) in means {
-            let mean = format!("{:.4}", sum / f64::from(count));
-            case.add_property(Property::new(text(&format!("score.{title}")), mean));
-        }
-        if record.trials.len() > 1 {
-            let passed = record.trials.iter();
-            let passed = passed.filter(|t| t.outcome == Outcome::Passed).count();
-            case.add_property(Property::new("trials", record.trials.len().to_string()));
-            case.add_property(Property::new("trials.passed", passed.to_string()));
-            case.add_property(Property::new(
-                "trials.needed",
-                record.passes_needed.to_string(),
-            ));
-        }
-        if record.attempt > 1 {
-            case.add_property(Property::new("attempt", record.attempt.to_string()));
-        }
-        if !record.tags.is_empty() {
-            case.add_property(Property::new("tags", text(&record.tags.join(","))));
-        }
-        if let Some(place) = &record.dataset {
-            let line = place.line.map(|line| format!(":{line}"));
-            let place = format!("{}{}", place.file, line.unwrap_or_default());
-            case.add_property(Property::new("dataset", text(&place)));
-        }
-    }
-
     /// Writes the document.
     pub(crate) fn write(mut self, report: &RunReport, out: impl io::Write) -> Result<()> {
         for group in &report.groups {
@@ -174,6 +138,42 @@ impl Junit {
             document.add_test_suite(suite);
         }
         Ok(document.serialize(out)?)
+    }
+}
+
+fn properties(case: &mut TestCase, record: &TestRecord) {
+    let mut means: BTreeMap<String, (f64, u32)> = BTreeMap::new();
+    let whole = record.trials.iter().flat_map(|trial| &trial.measurements);
+    for measurement in whole.filter(|m| !m.part) {
+        if let Some(score) = measurement.score {
+            let mean = means.entry(measurement.title()).or_default();
+            *mean = (mean.0 + score, mean.1 + 1);
+        }
+    }
+    for (title, (sum, count)) in means {
+        let mean = format!("{:.4}", sum / f64::from(count));
+        case.add_property(Property::new(text(&format!("score.{title}")), mean));
+    }
+    if record.trials.len() > 1 {
+        let passed = record.trials.iter();
+        let passed = passed.filter(|t| t.outcome == Outcome::Passed).count();
+        case.add_property(Property::new("trials", record.trials.len().to_string()));
+        case.add_property(Property::new("trials.passed", passed.to_string()));
+        case.add_property(Property::new(
+            "trials.needed",
+            record.passes_needed.to_string(),
+        ));
+    }
+    if record.attempt > 1 {
+        case.add_property(Property::new("attempt", record.attempt.to_string()));
+    }
+    if !record.tags.is_empty() {
+        case.add_property(Property::new("tags", text(&record.tags.join(","))));
+    }
+    if let Some(place) = &record.dataset {
+        let line = place.line.map(|line| format!(":{line}"));
+        let place = format!("{}{}", place.file, line.unwrap_or_default());
+        case.add_property(Property::new("dataset", text(&place)));
     }
 }
 

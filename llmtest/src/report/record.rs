@@ -194,7 +194,7 @@ impl DatasetPlace {
             .find(|n| folders[folders.len() - n..] == named[..*n])
             .unwrap_or_default();
         let before: PathBuf = named[..shared].iter().collect();
-        let by_line = !file.ends_with(".json") && line > 0;
+        let by_line = Path::new(file).extension().is_none_or(|e| e != "json") && line > 0;
         Self {
             file: before.join(file).to_string_lossy().replace('\\', "/"),
             line: by_line.then_some(line),

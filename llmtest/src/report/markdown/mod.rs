@@ -158,7 +158,7 @@ impl<'a> Markdown<'a> {
             self.scores
                 .table(&mut out, self.before.as_ref(), most.checks);
         }
-        self.groups(&mut out, report, most);
+        groups(&mut out, report, most);
         if let Some(gate) = self.gate {
             changes(&mut out, &gate.cases, most.names);
         } else if compared {
@@ -251,25 +251,25 @@ impl<'a> Markdown<'a> {
         }
         let _ = writeln!(out, "{}\n", facts.join(" · "));
     }
+}
 
-    fn groups(&self, out: &mut String, report: &RunReport, most: Most) {
-        for group in report.groups.iter().take(most.names) {
-            let all: usize = group.rows.values().sum();
-            let passed = group.rows.get("passed").copied().unwrap_or_default();
-            let _ = writeln!(
-                out,
-                "- {} {}: {passed} of {all} rows passed, at least {:.0}% must",
-                sign(group.outcome),
-                code(&cut(&group.test, 200)),
-                100.0 * group.pass_rate
-            );
-            if let Some(error) = &group.error {
-                let _ = writeln!(out, "  {}", prose(&cut(error, most.text.max(200))));
-            }
+fn groups(out: &mut String, report: &RunReport, most: Most) {
+    for group in report.groups.iter().take(most.names) {
+        let all: usize = group.rows.values().sum();
+        let passed = group.rows.get("passed").copied().unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "- {} {}: {passed} of {all} rows passed, at least {:.0}% must",
+            sign(group.outcome),
+            code(&cut(&group.test, 200)),
+            100.0 * group.pass_rate
+        );
+        if let Some(error) = &group.error {
+            let _ = writeln!(out, "  {}", prose(&cut(error, most.text.max(200))));
         }
-        if !report.groups.is_empty() {
-            out.push('\n');
-        }
+    }
+    if !report.groups.is_empty() {
+        out.push('\n');
     }
 }
 
