@@ -7,7 +7,7 @@ const DROP: f64 = 0.1;
 
 /// What a case of the suite gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Passed or failed.
     Outcomes,
     /// Scores of 0, 0.25, 0.5, 0.75 and 1.
@@ -25,7 +25,7 @@ impl fmt::Display for Kind {
 
 /// A rule that blocks a change or lets it pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// `non_inferiority`.
     Default,
     /// A paired t test, one-sided: what the brief compares with.
@@ -46,7 +46,7 @@ const GATES: [Gate; 5] = [
 
 impl Gate {
     /// Whether it can be inconclusive.
-    pub fn is_three_way(self) -> bool {
+    pub(crate) fn is_three_way(self) -> bool {
         self == Self::Default
     }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Gate {
 
 /// How often a gate said what of pairs of one kind.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Rates {
+pub(crate) struct Rates {
     failed: u32,
     passed: u32,
     n: u32,
@@ -102,29 +102,29 @@ impl Rates {
     }
 
     /// The share that it failed.
-    pub fn failed(self) -> f64 {
+    pub(crate) fn failed(self) -> f64 {
         self.share(self.failed)
     }
 
     /// The share that it passed.
-    pub fn passed(self) -> f64 {
+    pub(crate) fn passed(self) -> f64 {
         self.share(self.passed)
     }
 
     /// The share of which it said neither.
-    pub fn inconclusive(self) -> f64 {
+    pub(crate) fn inconclusive(self) -> f64 {
         self.share(self.n - self.failed - self.passed)
     }
 
     /// The standard error of a share.
-    pub fn error(self, share: f64) -> f64 {
+    pub(crate) fn error(self, share: f64) -> f64 {
         (share * (1.0 - share) / f64::from(self.n.max(1))).sqrt()
     }
 }
 
 /// What a gate said of changes that change nothing, and of drops of 10 points.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Counted {
+pub(crate) struct Counted {
     /// Nothing changed.
     pub no_op: Rates,
     /// The pass rate of every case is 10 points lower.
@@ -132,7 +132,13 @@ pub struct Counted {
 }
 
 /// Both kinds of pairs, `runs` of each.
-pub fn simulate(kind: Kind, n: usize, runs: u32, margin: f64, alpha: f64) -> Vec<(Gate, Counted)> {
+pub(crate) fn simulate(
+    kind: Kind,
+    n: usize,
+    runs: u32,
+    margin: f64,
+    alpha: f64,
+) -> Vec<(Gate, Counted)> {
     let mut found = GATES.map(|gate| (gate, Counted::default()));
     let mut rng = Rng::new(0x5eed + n as u64);
     for _ in 0..runs {
