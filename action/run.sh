@@ -44,7 +44,7 @@ output artefact report
 if [ ! -e "$LLMTEST_DIR/report.json" ]; then
   printf '## %s\n\nNothing was recorded: the tests did not build, or none of them ran. The log has the reason.\n' "$NAME" | tee "$OUT/comment.md" >"$OUT/summary.md"
 else
-  for format in markdown:comment.md junit:junit.xml json:report.json; do
+  for format in markdown:comment.md junit:junit.xml html:report.html json:report.json; do
     "$tool" llmtest report --format "${format%%:*}" --out "$OUT/${format#*:}"
   done
   "$tool" llmtest report --format markdown --full --out "$OUT/summary.md"

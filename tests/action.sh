@@ -95,7 +95,7 @@ pull_request() {
   local code; code=$(sed -n 's/^exit-code=//p' "$GITHUB_OUTPUT")
   [ "$code" = "$want" ] || { bad "$name: exit $code, expected $want"; return; }
   cmp -s "$OUT/summary.md" "$GITHUB_STEP_SUMMARY" || { bad "$name: the summary is not the job's"; return; }
-  for file in junit.xml report.json comment.md; do
+  for file in junit.xml report.html report.json comment.md; do
     [ -s "$OUT/$file" ] || { bad "$name: no $file"; return; }
   done
   for pattern in "$@"; do
