@@ -62,7 +62,7 @@ pub(super) fn compare_all(
     }
     let judged: Vec<_> = compared
         .iter()
-        .map(|(_, margin, found)| judge(found, *margin, policy.alpha))
+        .map(|(_, margin, found)| judge(found, *margin, policy.alpha, pairs.replayed))
         .collect();
     let p: Vec<f64> = judged
         .iter()
@@ -148,8 +148,11 @@ fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared>
     all
 }
 
-fn judge(found: &Compared, margin: f64, alpha: f64) -> Option<NonInferiority> {
-    let moved = found.differences.iter().filter(|d| !d.unchanged);
+/// In a replay, a case that equals the baseline's by hash is known not to differ. In a live run two labels may be equal by
+/// chance: there it is a case without a difference, as others are.
+fn judge(found: &Compared, margin: f64, alpha: f64, replayed: bool) -> Option<NonInferiority> {
+    let known = replayed || found.differences.iter().all(|d| d.unchanged);
+    let moved = found.differences.iter().filter(|d| !(d.unchanged && known));
     let moved: Vec<f64> = moved.map(|d| d.value).collect();
     let unchanged = found.differences.len() - moved.len();
     non_inferiority_among(&moved, None, unchanged, margin, alpha)
@@ -174,6 +177,14 @@ fn rejudged(title: &str, found: &Compared) -> Vec<String> {
     vec![format!(
         "`{title}`: {what}, in {n} of {all} cases; such scores are not comparable"
     )]
+}
+
+/// How many cases would settle it. Where it would fail but for the other comparisons, those that fail in spite of them.
+fn settled_by(judged: &NonInferiority, p: f64, alpha: f64) -> Option<usize> {
+    match judged.finding {
+        Finding::Fail if p > 0.0 => judged.fails_from(alpha * judged.p_regression / p),
+        _ => judged.settled_by,
+    }
 }
 
 fn check(
@@ -222,7 +233,7 @@ fn check(
                 ),
             ),
             _ => {
-                let settled = judged.settled_by.map_or(String::new(), |n| {
+                let settled = settled_by(&judged, p, policy.alpha).map_or(String::new(), |n| {
                     format!("; about {n} cases would settle it")
                 });
                 let reason = format!(
@@ -244,9 +255,8 @@ fn check(
             high: judged.high,
         }),
         p: Some(p),
-        settled_by: judged
-            .settled_by
-            .filter(|_| verdict == Verdict::Inconclusive),
+        settled_by: settled_by(&judged, p, policy.alpha)
+            .filter(|_| verdict == Verdict::Inconclusive && found.rejudged == 0),
         detectable: judged.detectable.filter(|_| verdict == Verdict::Pass),
         worst: worst(&found.differences),
         ..GateCheck::new(title, "non_inferiority", verdict, reason)

@@ -31,6 +31,8 @@ pub(super) struct Pairs<'a> {
     pub(super) changes: CaseChanges,
     /// How many cases the baseline has.
     pub(super) baseline: usize,
+    /// Whether only recordings answered in this run: then nothing is equal by chance.
+    pub(super) replayed: bool,
 }
 
 impl<'a> Pairs<'a> {
@@ -84,8 +86,15 @@ impl<'a> Pairs<'a> {
             deciding,
             changes,
             baseline: before.len(),
+            replayed: is_replay(run),
         }
     }
+}
+
+/// Whether every process of the run only replayed.
+fn is_replay(run: &Snapshot) -> bool {
+    let binaries = &run.run.binaries;
+    !binaries.is_empty() && binaries.iter().all(|binary| binary.mode == "replay")
 }
 
 /// Whether every trial returned the same, and was judged the same.

@@ -322,3 +322,22 @@ fn what_is_new_and_what_got_better_is_listed() {
     assert!(text.contains("new: evals::answers::002"), "{text}");
     assert_eq!(now.cases[0].outcome, Outcome::Passed);
 }
+
+#[test]
+fn equal_hashes_are_known_to_be_equal_in_a_replay_and_may_be_chance_in_a_live_run() {
+    // One of fifty cases lost.
+    let base = suite(50, 50, "a");
+    let mut now = suite(50, 50, "a");
+    let lost = suite(50, 0, "b").cases.swap_remove(0);
+    now.cases[0] = lost;
+    let verdict = |run: &Snapshot| {
+        check(&decide(run, Some(&base), &Policy::default()), "correctness").verdict
+    };
+    assert_eq!(verdict(&now), Verdict::Inconclusive);
+    now.run.binaries = vec![serde_json::from_value(json!({"mode": "replay"})).unwrap()];
+    assert_eq!(
+        verdict(&now),
+        Verdict::Pass,
+        "two points, and surely no more"
+    );
+}
