@@ -143,8 +143,9 @@ impl Index {
             .collect();
         let passed = case.trials.iter().filter(|t| t.outcome == Outcome::Passed);
         let changed = then.is_some_and(|then| is_changed(case, then));
+        let test = self.test(case);
         self.rows.push(json!([
-            self.test(case),
+            test,
             case.row,
             place(case.outcome),
             case.duration,
