@@ -90,7 +90,8 @@ fn page(folder: &Path) -> Result<String, String> {
         args.map(OsString::from),
         &Place {
             folder: folder.to_path_buf(),
-            ..Place::default()
+            vars: Vec::new(),
+            locks: folder.to_path_buf(),
         },
     );
     if output.code != 0 {
