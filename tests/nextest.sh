@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Under nextest: resuming a run, and which case a call belongs to, with 200 rows of a dataset at 64 in flight in one process
+# Under nextest: folding, resuming a run, and which case a call belongs to, with 200 rows of a dataset at 64 in flight in one process
 # (libtest), and one process a row (our harness). The rows themselves fail on a score that is another's.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -35,3 +35,11 @@ nobody_lost
 # Without the one-liner: alone in its process a row has its calls all the same, among others it is told that it lost them.
 expect 0 ' 1 test run: 1 passed' --test fixture_concurrent --run-ignored only -E 'test(=forgotten::7)'
 expect 100 'outside of all cases this process called `number` \(' --test fixture_concurrent_plain --run-ignored only -E 'test(=forgotten)'
+# One process, eight of nextest, and four parts of a run on machines of their own say the same.
+each() { cargo nextest run --workspace --locked --no-fail-fast --test fixture_concurrent -E 'test(/^tasks::/)' "$@" >"$work/out" 2>&1; }
+LLMTEST_DIR=$work/eight each --test-threads 8
+for n in 1 2 3 4; do LLMTEST_DIR=$work/part$n each --partition "count:$n/4"; done
+LLMTEST_DIR=$work/one cargo test --workspace --locked --test fixture_concurrent -- tasks:: >"$work/out" 2>&1
+LLMTEST_DIR=$work/merged cargo run -q --locked -p llmtest --features cli --bin cargo-llmtest -- \
+  merge "$work"/part[1-4] --into merged
+cargo run -q --locked -p llmtest-tests --bin scale -- same "$work"/{one,eight,merged}/report.json

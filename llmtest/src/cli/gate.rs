@@ -8,7 +8,7 @@ use crate::gate::{
     Evidence, GateReport, NoChange, PairsFrom, Policy, Quarantine, between_runs, between_trials,
     decide, flakiness,
 };
-use crate::report::{Outcome, RunReport, clean_name, latest_runs, write_whole};
+use crate::report::{Outcome, clean_name, latest_runs, write_whole};
 use crate::runs::{Snapshot, find, slim};
 use clap::Args;
 use std::fmt::Write;
@@ -150,11 +150,7 @@ pub(super) fn gate(args: &GateArgs, place: &Place) -> Result<Output, Failure> {
 pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
     let path = find(&project.roots, &args.run)?;
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let report =
-        RunReport::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    let run = Snapshot::from_json(&text)?;
+    let run = Snapshot::read(&path)?;
     let before = baseline(&project, None)?;
     let errored = run
         .cases
@@ -178,7 +174,7 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
         out.push_str("against the baseline that it takes the place of:\n");
         out.push_str(&changes.text());
     }
-    write_whole(target, |out| slim(&report, out))?;
+    write_whole(target, |out| slim(&path, out))?;
     let _ = writeln!(
         out,
         "{} cases are the baseline now: {}",

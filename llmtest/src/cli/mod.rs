@@ -8,6 +8,7 @@ mod recordings;
 mod report;
 mod run;
 mod runs;
+mod show;
 mod table;
 
 pub use crate::config::Place;
@@ -71,6 +72,8 @@ enum Command {
     Run(run::RunArgs),
     /// Lists the runs that were recorded
     Runs(history::RunsArgs),
+    /// Shows a run, or a case of it, as the tests did
+    Show(show::ShowArgs),
     /// Folds what several machines recorded into one run
     Merge(history::MergeArgs),
     /// Takes old runs away
@@ -120,6 +123,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
         },
         Command::Run(args) => run::run(&args, place),
         Command::Runs(args) => history::runs(&args, place),
+        Command::Show(args) => show::show(&args, place),
         Command::Merge(args) => history::merge(&args, place),
         Command::Prune(args) => history::prune(&args, place),
         Command::Report(args) => report::run(&args, place),

@@ -117,7 +117,7 @@ fn write(
             io::copy(&mut File::open(run)?, out)?;
         }
         Format::Terminal => {
-            let mut terminal = Terminal::default();
+            let mut terminal = Terminal::new(None, false);
             let report = stream::read(run, &mut terminal)?;
             out.write_all(terminal.finish(&report).as_bytes())?;
         }
@@ -205,40 +205,66 @@ impl Cases for Nothing {
 }
 
 /// What a terminal shows: what did not pass, and the table.
-#[derive(Default)]
-struct Terminal {
+pub(super) struct Terminal {
+    /// A part of the names of the cases that are shown, whether they passed or not.
+    wanted: Option<String>,
+    style: Style,
     tally: Tally,
     blocks: String,
     shown: usize,
-    wrong: usize,
+    /// All that would be shown, were they fewer.
+    due: usize,
 }
 
-/// Reports are read in logs as well.
-const STYLE: Style = Style {
-    colour: false,
-    all: false,
-};
+impl Terminal {
+    /// What did not pass, or `all`, or the cases with this in their names.
+    pub(super) fn new(wanted: Option<String>, all: bool) -> Self {
+        Self {
+            // Reports are read in logs as well.
+            style: Style {
+                colour: false,
+                all: all || wanted.is_some(),
+            },
+            wanted,
+            tally: Tally::default(),
+            blocks: String::new(),
+            shown: 0,
+            due: 0,
+        }
+    }
+
+    /// Whether no case is shown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.due == 0
+    }
+
+    /// The blocks, and where the whole run is meant, its table.
+    pub(super) fn finish(mut self, report: &RunReport) -> String {
+        if self.due > self.shown {
+            let rest = self.due - self.shown;
+            let _ = writeln!(self.blocks, "  … and {rest} more, all in report.json\n");
+        }
+        if self.wanted.is_some() {
+            return self.blocks;
+        }
+        self.blocks + &recorded_summary(&self.tally, report, self.style)
+    }
+}
 
 impl Cases for Terminal {
     fn add(&mut self, case: &TestRecord) {
         self.tally.add(case);
-        if matches!(case.outcome, Outcome::Failed | Outcome::Errored) {
-            self.wrong += 1;
+        let due = match &self.wanted {
+            Some(wanted) => case.name().contains(wanted),
+            None => self.style.all || matches!(case.outcome, Outcome::Failed | Outcome::Errored),
+        };
+        if due {
+            self.due += 1;
             if self.shown < BLOCKS {
                 self.shown += 1;
-                self.blocks.push_str(&test_block(case, STYLE));
+                self.blocks.push_str(&test_block(case, self.style));
                 self.blocks.push('\n');
             }
         }
-    }
-}
-
-impl Terminal {
-    fn finish(mut self, report: &RunReport) -> String {
-        if self.wrong > self.shown {
-            let rest = self.wrong - self.shown;
-            let _ = writeln!(self.blocks, "  … and {rest} more, all in report.json\n");
-        }
-        self.blocks + &recorded_summary(&self.tally, report, STYLE)
     }
 }

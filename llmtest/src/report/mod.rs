@@ -10,6 +10,7 @@ mod junit;
 mod kept;
 #[cfg(feature = "cli")]
 mod markdown;
+mod places;
 mod process;
 mod record;
 mod repeats;

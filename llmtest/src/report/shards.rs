@@ -4,6 +4,7 @@
 //! no server and no lock (nextest runs each test in one), and a crash loses nothing that had ended. The fold reads all
 //! shards of the run and writes one document.
 
+use super::places::{CaseHead, Piece, Places};
 use super::process::{BinaryEnd, BinaryInfo, UsedKeys, merged};
 use super::record::{GitState, GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
 use super::whole::{Appended, forget_drafts, write_whole};
@@ -14,7 +15,7 @@ use crate::redact::Redactor;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -254,55 +255,17 @@ pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
 /// What the fold reads of a line; the rest is copied as it stands.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Head {
+enum Head<'a> {
     Process(BinaryInfo),
     Git(GitState),
     Used(IgnoredAny),
     Ended(BinaryEnd),
-    Test(CaseHead),
+    #[serde(borrow)]
+    Test(CaseHead<'a>),
     Group(GroupRecord),
     Unattributed(BTreeMap<String, usize>),
     Causal(CausalRecord),
     Cost(ProcessCost),
-}
-
-/// Where a case stands in the report, in the order of its fields.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct CaseHead {
-    binary: String,
-    file: String,
-    line: u32,
-    test: String,
-    #[serde(default)]
-    position: usize,
-    #[serde(default)]
-    row: Option<String>,
-    /// Of its process: what a resumption ran stands in the place of what was before.
-    #[serde(skip)]
-    resumption: u32,
-    attempt: u32,
-}
-
-impl CaseHead {
-    fn is_of(&self, resumption: u32, rerun: &CausalRecord) -> bool {
-        let numbers = (rerun.position, rerun.attempt, resumption);
-        (self.position, self.attempt, self.resumption) == numbers
-            && (&self.binary, &self.test, &self.row) == (&rerun.binary, &rerun.test, &rerun.row)
-    }
-
-    fn is_same_case(&self, other: &Self) -> bool {
-        let case = |head: &Self| (head.line, head.position);
-        case(self) == case(other)
-            && (&self.binary, &self.file, &self.test, &self.row)
-                == (&other.binary, &other.file, &other.test, &other.row)
-    }
-}
-
-/// The text of a record in a shard.
-struct Piece {
-    shard: usize,
-    start: u64,
-    length: u64,
 }
 
 /// What stands around a record in its line.
@@ -313,7 +276,7 @@ pub(super) const AROUND: (&[u8], &[u8]) = (br#"{"test":"#, b"}");
 struct Contents {
     /// By shard.
     processes: BTreeMap<usize, BinaryInfo>,
-    cases: Vec<(CaseHead, Piece)>,
+    cases: Places,
     /// With the resumption that each is of.
     groups: BTreeMap<(String, String, String), (u32, GroupRecord)>,
     unattributed: BTreeMap<String, usize>,
@@ -348,23 +311,19 @@ impl Contents {
 
     fn add(&mut self, shard: usize, at: u64, line: &[u8]) {
         let resumption = self.resumption(shard);
-        match serde_json::from_slice::<Head>(line) {
-            Ok(Head::Test(mut head)) => {
-                head.resumption = resumption;
+        match serde_json::from_slice::<Head<'_>>(line) {
+            Ok(Head::Test(head)) => {
                 let record = line
                     .strip_prefix(AROUND.0)
                     .and_then(|rest| rest.strip_suffix(AROUND.1));
-                self.cases.extend(record.map(|record| {
-                    let (start, length) = (at + AROUND.0.len() as u64, record.len() as u64);
-                    (
-                        head,
-                        Piece {
-                            shard,
-                            start,
-                            length,
-                        },
-                    )
-                }));
+                if let Some(record) = record {
+                    let piece = Piece {
+                        shard,
+                        start: at + AROUND.0.len() as u64,
+                        length: record.len() as u64,
+                    };
+                    self.cases.add(&head, resumption, piece);
+                }
             }
             Ok(Head::Group(record)) => {
                 let key = (
@@ -416,23 +375,6 @@ fn judge<'a>(processes: impl Iterator<Item = &'a BinaryInfo>) -> Option<String> 
         .and_then(|process| process.judge.clone())
 }
 
-/// What a resumption ran again is not told as it was before, wherever in the sources and in its dataset it stands now.
-fn leave_out_resumed(cases: &mut Vec<(CaseHead, Piece)>) {
-    if cases.iter().all(|(head, _)| head.resumption == 0) {
-        return;
-    }
-    let name = |head: &CaseHead| {
-        let place = (head.binary.clone(), head.file.clone());
-        (place, head.test.clone(), head.row.clone())
-    };
-    let mut last = HashMap::new();
-    for (head, _) in cases.iter() {
-        let known = last.entry(name(head)).or_insert(0);
-        *known = head.resumption.max(*known);
-    }
-    cases.retain(|(head, _)| last.get(&name(head)) == Some(&head.resumption));
-}
-
 /// Writes the report of these shards. Of several attempts at one case the last counts. Cases are copied from file to file,
 /// one at a time: however much a run recorded, the fold holds only where it stands.
 fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
@@ -442,16 +384,14 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
     }
     let Contents {
         processes,
-        mut cases,
+        cases,
         groups,
         unattributed,
         mut causal,
         mut git,
         mut cost,
     } = contents;
-    leave_out_resumed(&mut cases);
-    // Stable: of equal attempts the one that was recorded last stays last.
-    cases.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let (sites, cases) = cases.in_order();
     let run = RunInfo {
         id: id.to_string(),
         llmtest: env!("CARGO_PKG_VERSION").to_string(),
@@ -471,13 +411,8 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
     )?;
     let mut open: Option<(usize, File)> = None;
     let (mut first, mut blame, mut record) = (true, BlameTally::default(), Vec::new());
-    for (at, (head, piece)) in cases.iter().enumerate() {
-        if cases
-            .get(at + 1)
-            .is_some_and(|(next, _)| head.is_same_case(next))
-        {
-            continue;
-        }
+    for place in &cases {
+        let piece = place.piece();
         let mut file = match open.take() {
             Some((shard, file)) if shard == piece.shard => file,
             _ => File::open(&shards[piece.shard])?,
@@ -496,7 +431,9 @@ fn fold(shards: &[PathBuf], id: &str, out: &mut dyn Write) -> Result<()> {
             cost.case(case);
         }
         // Of the same attempt only.
-        let own = causal.extract_if(.., |(resumption, rerun)| head.is_of(*resumption, rerun));
+        let own = causal.extract_if(.., |(resumption, rerun)| {
+            place.is_of(&sites, *resumption, rerun)
+        });
         for (_, rerun) in own {
             blame.add_causal(rerun);
         }

@@ -2,12 +2,10 @@
 
 use super::record::{RunReport, TestRecord};
 use crate::Result;
+use crate::runs::OPENED;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-
-/// How the line ends that the cases begin after: the fold writes each case on a line of its own.
-const OPENED: &[u8] = b"\"tests\":[";
 
 /// What consumes a report, one case after the other.
 pub(crate) trait Cases {

@@ -23,6 +23,8 @@ pub use crate::report::{RepeatRates, Repeats, Stabilities};
 #[cfg(feature = "cli")]
 pub(crate) use find::find;
 #[cfg(feature = "cli")]
+pub(crate) use read::OPENED;
+#[cfg(feature = "cli")]
 pub(crate) use slim::slim;
 pub use snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,

@@ -12,17 +12,56 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs;
+use std::fs::File;
 use std::hash::Hash;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
+
+/// How the line ends that the cases begin after: the fold writes each case on a line of its own.
+pub(crate) const OPENED: &[u8] = b"\"tests\":[";
 
 impl Snapshot {
     /// Reads the report of a run, or a baseline, which is a report without its texts. Errors name the file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        Self::from_json(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+        let file =
+            File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Self::from_lines(BufReader::with_capacity(256 * 1024, file))
+            .map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    /// Reads a report line by line, where each case is one: only the texts of one case are held at a time. One of another
+    /// layout is read at once.
+    fn from_lines(mut file: impl BufRead) -> Result<Self> {
+        let mut around = Vec::new();
+        file.read_until(b'\n', &mut around)?;
+        if !around.trim_ascii_end().ends_with(OPENED) {
+            file.read_to_end(&mut around)?;
+            return Self::from_json(std::str::from_utf8(&around)?);
+        }
+        // Another format is refused before a case of it is read.
+        let head = [around.trim_ascii_end(), b"]}"].concat();
+        Self::from_json(std::str::from_utf8(&head)?)?;
+        let (mut names, mut cases) = (Names::default(), Vec::new());
+        let mut line = Vec::new();
+        for number in 2.. {
+            line.clear();
+            if file.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let text = line.trim_ascii();
+            if text.first() == Some(&b']') {
+                around.extend_from_slice(text);
+                file.read_to_end(&mut around)?;
+                let rest = Self::from_json(std::str::from_utf8(&around)?)?;
+                return Ok(Self { cases, ..rest });
+            }
+            let text = text.strip_suffix(b",").unwrap_or(text);
+            let raw: RawCase<'_> =
+                serde_json::from_slice(text).map_err(|error| format!("line {number}: {error}"))?;
+            cases.push(names.case(raw));
+        }
+        Err("the report ends in the middle of its cases\nhint: run the tests again".into())
     }
 
     /// Reads a report's text, and refuses a format that it does not know.
@@ -280,5 +319,37 @@ impl<'de> Visitor<'de> for Cases<'_> {
             cases.push(self.0.case(raw));
         }
         Ok(cases)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASE: &str = r#"{"test":"a","binary":"b","file":"f.rs","line":1,"outcome":"passed","passes_needed":1,"attempt":1,"duration":0.1,"trials":[]}"#;
+
+    #[test]
+    fn a_report_of_lines_and_one_that_another_tool_laid_out_read_the_same() {
+        let lines = format!(
+            "{{\"format\":1,\"run\":{{\"id\":\"r\"}},\"tests\":[\n{CASE},\n{CASE}\n],\"groups\":[]}}\n"
+        );
+        let value: serde_json::Value = serde_json::from_str(&lines).unwrap();
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        let read = Snapshot::from_lines(lines.as_bytes()).unwrap();
+        assert_eq!((read.cases.len(), read.run.id.as_str()), (2, "r"));
+        assert_eq!(read, Snapshot::from_lines(pretty.as_bytes()).unwrap());
+        assert_eq!(read, Snapshot::from_json(&lines).unwrap());
+    }
+
+    #[test]
+    fn a_report_that_was_cut_off_or_is_broken_or_of_another_format_is_refused() {
+        let error = |text: &str| {
+            let read = Snapshot::from_lines(text.as_bytes());
+            read.unwrap_err().to_string()
+        };
+        let cut = format!("{{\"format\":1,\"run\":{{}},\"tests\":[\n{CASE},\n");
+        assert!(error(&cut).contains("ends in the middle"));
+        assert!(error("{\"format\":1,\"run\":{},\"tests\":[\n{\"test\":\n]}").contains("line 2"));
+        assert!(error("{\"format\":9,\"run\":{},\"tests\":[\n{}\n]}").contains("format 9"));
     }
 }

@@ -1,18 +1,18 @@
 //! A report without its texts: what a baseline is.
 
 use crate::Result;
+use crate::report::stream::{self, Cases};
 use crate::report::{MeasurementRecord, RunReport, TestRecord, TrialRecord};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 /// Writes a run as a baseline: format 1 of a report, one line a case, without cases, calls, transcripts, reasons and
-/// times of day. Sorted, so that the diff of two baselines shows what changed.
-pub(crate) fn slim(report: &RunReport, out: &mut dyn Write) -> Result<()> {
-    let mut cases: BTreeMap<(&str, &str, Option<&str>), Value> = BTreeMap::new();
-    for test in &report.tests {
-        cases.insert((&test.binary, &test.test, test.row.as_deref()), case(test));
-    }
+/// times of day. Sorted, so that the diff of two baselines shows what changed. The report is read case by case.
+pub(crate) fn slim(report: &Path, out: &mut dyn Write) -> Result<()> {
+    let mut cases = Slim::default();
+    let report = stream::read(report, &mut cases)?;
     let run = json!({
         "id": report.run.id,
         "llmtest": report.run.llmtest,
@@ -25,12 +25,23 @@ pub(crate) fn slim(report: &RunReport, out: &mut dyn Write) -> Result<()> {
         "{{\"format\":{},\"run\":{run},\"tests\":[",
         RunReport::FORMAT
     )?;
-    for (at, case) in cases.values().enumerate() {
+    for (at, case) in cases.0.values().enumerate() {
         out.write_all(if at == 0 { b"\n" } else { b",\n" })?;
-        write!(out, "{case}")?;
+        out.write_all(case.as_bytes())?;
     }
     writeln!(out, "\n]}}")?;
     Ok(())
+}
+
+/// The lines of a baseline, by binary, test and row.
+#[derive(Default)]
+struct Slim(BTreeMap<(String, String, Option<String>), String>);
+
+impl Cases for Slim {
+    fn add(&mut self, test: &TestRecord) {
+        let key = (test.binary.clone(), test.test.clone(), test.row.clone());
+        self.0.insert(key, case(test).to_string());
+    }
 }
 
 fn case(test: &TestRecord) -> Value {
