@@ -124,17 +124,19 @@ pub(crate) struct GateConfig {
 impl GateConfig {
     /// What the gate asks, with the files that it names.
     pub(crate) fn policy(&self) -> crate::Result<Policy> {
-        let mut policy = Policy::default();
-        policy.margin = self.margin;
-        policy.alpha = self.alpha;
-        policy.on_inconclusive = self.on_inconclusive;
-        policy.max_errors = self.max_errors as usize;
-        policy.invariants.clone_from(&self.invariants);
-        policy.max_cost = self.max_cost;
-        policy.max_latency = self.max_latency;
-        policy.allow_judge_change = self.allow_judge_change;
-        policy.metrics.clone_from(&self.metrics);
-        policy.tags.clone_from(&self.tags);
+        let mut policy = Policy {
+            margin: self.margin,
+            alpha: self.alpha,
+            on_inconclusive: self.on_inconclusive,
+            max_errors: self.max_errors as usize,
+            invariants: self.invariants.clone(),
+            max_cost: self.max_cost,
+            max_latency: self.max_latency,
+            allow_judge_change: self.allow_judge_change,
+            metrics: self.metrics.clone(),
+            tags: self.tags.clone(),
+            ..Policy::default()
+        };
         if let Some(path) = &self.quarantine {
             policy.quarantined = Quarantine::read(path)?.names();
         }
@@ -152,13 +154,11 @@ impl GateConfig {
 }
 
 fn rules(rules: BTreeMap<String, file::GateRule>) -> BTreeMap<String, Rule> {
-    let rule = |rule: file::GateRule| {
-        let mut found = Rule::default();
-        found.at_least = rule.at_least.map(file::Share::get);
-        found.at_most = rule.at_most.map(file::Share::get);
-        found.margin = rule.margin.map(file::Margin::get);
-        found.ignore = rule.ignore.unwrap_or(false);
-        found
+    let rule = |rule: file::GateRule| Rule {
+        at_least: rule.at_least.map(file::Share::get),
+        at_most: rule.at_most.map(file::Share::get),
+        margin: rule.margin.map(file::Margin::get),
+        ignore: rule.ignore.unwrap_or(false),
     };
     rules
         .into_iter()

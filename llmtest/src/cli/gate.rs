@@ -190,10 +190,12 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
         snapshot(&project, &args.before)?,
         snapshot(&project, &args.run)?,
     );
-    let mut policy = Policy::default();
-    policy.margin = project.config.gate.margin;
-    policy.alpha = project.config.gate.alpha;
-    policy.max_errors = usize::MAX;
+    let policy = Policy {
+        margin: project.config.gate.margin,
+        alpha: project.config.gate.alpha,
+        max_errors: usize::MAX,
+        ..Policy::default()
+    };
     let report = decide(&run, Some(&before), &policy);
     if args.json {
         return Ok(Output::well(serde_json::to_string_pretty(&report)? + "\n"));

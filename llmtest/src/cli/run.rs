@@ -156,7 +156,7 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
             _ => "nothing was recorded: the tests did not build, or none of llmtest's ran",
         };
         return Ok(Output {
-            code: if code == 0 { 0 } else { 1 },
+            code: u8::from(code != 0),
             out: String::new(),
             err: format!("{}: {why}\n", if code == 0 { "note" } else { "error" }),
         });
@@ -202,8 +202,7 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     let code = match (gate.verdict, tests) {
         // What could not run says nothing of quality, and is no bad score either.
         (Verdict::Fail, _) if only_errors(&gate) => 101,
-        (Verdict::Fail, _) => gate.exit_code,
-        (_, 0) => gate.exit_code,
+        (Verdict::Fail, _) | (_, 0) => gate.exit_code,
         (_, tests) => tests,
     };
     Ok(Output {

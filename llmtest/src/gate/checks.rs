@@ -193,7 +193,7 @@ fn latency(pairs: &Pairs<'_>, bound: f64) -> GateCheck {
     let mut durations: Vec<f64> = trials.map(|trial| trial.duration).collect();
     durations.sort_by(f64::total_cmp);
     // The smallest value that 95 % of all are not above.
-    let at = (0.95 * durations.len() as f64).ceil() as usize;
+    let at = (19 * durations.len()).div_ceil(20);
     let value = durations.get(at.saturating_sub(1)).copied();
     let (verdict, reason) = match value {
         Some(value) if value <= bound => (
@@ -283,6 +283,16 @@ pub(super) fn bars(
     checks
 }
 
+/// A number of cases; none above ten million.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "of a whole number between zero and ten million"
+)]
+fn whole(n: f64) -> Option<usize> {
+    (0.0..1e7).contains(&n).then_some(n as usize)
+}
+
 /// A mean held against a bar: by its interval, not by itself.
 fn bar(name: &str, values: &[f64], rule: Rule, corrected: Option<(f64, Interval)>) -> GateCheck {
     let moments: Moments = values.iter().copied().collect();
@@ -330,8 +340,7 @@ fn bar(name: &str, values: &[f64], rule: Rule, corrected: Option<(f64, Interval)
     let half = (high - low) / 2.0;
     let settled = (verdict == Verdict::Inconclusive && gap > 1e-9)
         .then(|| (values.len() as f64 * (half / gap).powi(2)).ceil())
-        .filter(|n| *n < 1e7)
-        .map(|n| n as usize);
+        .and_then(whole);
     GateCheck {
         n: values.len(),
         value: Some(mean),

@@ -1,5 +1,10 @@
 //! What the gate decides, rule by rule, on runs that are written down here.
 
+#![expect(
+    clippy::field_reassign_with_default,
+    reason = "a policy reads best with what differs from the defaults"
+)]
+
 use super::*;
 use crate::report::Outcome;
 use crate::runs::Snapshot;

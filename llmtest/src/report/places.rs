@@ -65,7 +65,7 @@ pub(super) struct Places {
     numbers: HashMap<Site, u32>,
     /// The site of the case before, which mostly is that of the next, too.
     last: u32,
-    places: Vec<Place>,
+    all: Vec<Place>,
     resumed: bool,
 }
 
@@ -84,7 +84,7 @@ impl Places {
     pub(super) fn add(&mut self, head: &CaseHead<'_>, resumption: u32, piece: Piece) {
         self.resumed |= resumption > 0;
         let site = self.site(head);
-        self.places.push(Place {
+        self.all.push(Place {
             site,
             position: narrow(head.position),
             row: hash(head.row.as_deref()),
@@ -123,7 +123,7 @@ impl Places {
         let Self {
             mut sites,
             numbers,
-            mut places,
+            all: mut places,
             resumed,
             ..
         } = self;

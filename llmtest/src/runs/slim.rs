@@ -107,7 +107,7 @@ fn measurement(m: &MeasurementRecord) -> Value {
     add(
         &mut found,
         "report_only",
-        m.report_only.then(|| json!(true)),
+        m.report_only.then_some(json!(true)),
     );
     add(
         &mut found,

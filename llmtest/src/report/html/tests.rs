@@ -1,5 +1,4 @@
 use super::*;
-use crate::report::stream::Cases as _;
 
 fn case(row: &str, outcome: &str, output: &str, score: f64) -> TestRecord {
     serde_json::from_value(json!({
