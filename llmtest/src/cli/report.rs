@@ -5,8 +5,8 @@ use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
 use crate::report::stream::{self, Cases};
 use crate::report::{
-    Annotations, COMMENT, Html, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally, TestRecord,
-    recorded_summary, test_block, write_whole,
+    Annotations, COMMENT, Html, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally,
+    TestRecord, recorded_summary, test_block, write_whole,
 };
 use crate::runs::{Snapshot, find};
 use clap::{Args, ValueEnum};

@@ -23,7 +23,12 @@ impl<'a> Before<'a> {
         let cases = baseline.cases.iter();
         Self {
             cases: cases
-                .map(|case| (format!("{}::{}", case.key.binary, case.name()), (case, false)))
+                .map(|case| {
+                    (
+                        format!("{}::{}", case.key.binary, case.name()),
+                        (case, false),
+                    )
+                })
                 .collect(),
         }
     }
@@ -134,7 +139,9 @@ impl Index {
                 metric.moments.add(mean);
                 metric.histogram[bin(mean)] += 1;
                 let earlier = old.get(&metric.title).and_then(|(score, _)| score.mean());
-                metric.differences.extend(earlier.map(|earlier| mean - earlier));
+                metric
+                    .differences
+                    .extend(earlier.map(|earlier| mean - earlier));
             }
         }
         let shown: Vec<Value> = scores
@@ -164,7 +171,10 @@ impl Index {
                 let scores: BTreeMap<&String, Value> = old
                     .iter()
                     .map(|(title, (score, _))| {
-                        (title, json!([score.mean(), score.outcome.map(Outcome::as_str)]))
+                        (
+                            title,
+                            json!([score.mean(), score.outcome.map(Outcome::as_str)]),
+                        )
                     })
                     .collect();
                 json!({"outcome": then.outcome.as_str(), "scores": scores})

@@ -99,7 +99,10 @@ impl<'a> Html<'a> {
         }
         let line = harmless(&line.to_string());
         if lines == 0 {
-            write!(self.out, "<script type=\"application/json\" id=\"k{chunk}\">")?;
+            write!(
+                self.out,
+                "<script type=\"application/json\" id=\"k{chunk}\">"
+            )?;
         } else {
             self.out.write_all(b"\n")?;
         }
@@ -199,7 +202,8 @@ impl Cases for Html<'_> {
 fn without_texts(case: &TestRecord) -> TestRecord {
     let mut case = case.clone();
     for trial in &mut case.trials {
-        trial.cases = vec![Value::Object(serde_json::Map::new()); usize::from(!trial.cases.is_empty())];
+        trial.cases =
+            vec![Value::Object(serde_json::Map::new()); usize::from(!trial.cases.is_empty())];
         trial.spans.clear();
         for measurement in &mut trial.measurements {
             measurement.case = 0;

@@ -117,16 +117,29 @@ fn cases_stand_beside_those_of_the_baseline() {
     let page = page(&now, Some(&baseline), MOST);
     let data = data(&page);
     assert_eq!(data["removed"], json!(["evals::refunds::gone"]));
-    let before: Vec<&Value> = data["cases"].as_array().unwrap().iter().map(|row| &row[10]).collect();
+    let before: Vec<&Value> = data["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row[10])
+        .collect();
     assert_eq!(before, [&json!(0), &json!(0), &Value::Null]);
     assert_eq!(data["cases"][0][11], 0);
     assert_eq!(data["cases"][1][11], 1);
     let difference = data["metrics"][0]["difference"]["value"].as_f64().unwrap();
     assert!((difference + 0.3).abs() < 1e-9, "{difference}");
-    assert!(data["warnings"][0].as_str().unwrap().contains("from small to none"));
+    assert!(
+        data["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("from small to none")
+    );
     let first = json_of(&page, "k0");
     let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
-    assert_eq!(first["b"], json!({"outcome": "passed", "scores": {"tone": [0.9, "passed"]}}));
+    assert_eq!(
+        first["b"],
+        json!({"outcome": "passed", "scores": {"tone": [0.9, "passed"]}})
+    );
 }
 
 #[test]

@@ -31,7 +31,10 @@ fn hostile(n: usize) -> String {
         0 => "<script>window.hacked = 1</script>".into(),
         1 => "<img src=x onerror=\"window.hacked = 1\"><svg onload=\"window.hacked = 1\">".into(),
         2 => "</script><script>window.hacked = 1</script><!-- <script>".into(),
-        3 => "\u{1b}[31mred\u{1b}[0m \u{1b}]8;;https://example.test\u{7}link\u{1b}]8;;\u{7} \u{0}end".into(),
+        3 => {
+            "\u{1b}[31mred\u{1b}[0m \u{1b}]8;;https://example.test\u{7}link\u{1b}]8;;\u{7} \u{0}end"
+                .into()
+        }
         4 => format!("<b>begin</b> {} the end", "long text ".repeat(100_000)),
         5 => "right \u{202e}to left\u{202c} \u{2066}isolated\u{2069}".into(),
         6 => "a line\u{2028}and a paragraph\u{2029}end".into(),
@@ -84,7 +87,15 @@ fn page(folder: &Path) -> Result<String, String> {
         lines.join(",\n")
     );
     fs::write(folder.join("report.json"), report).map_err(|error| error.to_string())?;
-    let args = ["report", "report.json", "--no-gate", "--format", "html", "--out", "page.html"];
+    let args = [
+        "report",
+        "report.json",
+        "--no-gate",
+        "--format",
+        "html",
+        "--out",
+        "page.html",
+    ];
     let started = Instant::now();
     let output = cli::run(
         args.map(OsString::from),
@@ -125,8 +136,15 @@ fn check(folder: &Path, browser: &Path) -> Result<Tally, String> {
     fs::write(&file, copy).map_err(|error| error.to_string())?;
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .args(["--window-size=1280,900", "--timeout=60000", "--virtual-time-budget=30000"])
-        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
+        .args([
+            "--window-size=1280,900",
+            "--timeout=60000",
+            "--virtual-time-budget=30000",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("profile").display()
+        ))
         .arg(format!("file://{}", file.display()))
         .stderr(Stdio::null())
         .output()
