@@ -136,11 +136,7 @@ fn check(folder: &Path, browser: &Path) -> Result<Tally, String> {
     fs::write(&file, copy).map_err(|error| error.to_string())?;
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .args([
-            "--window-size=1280,900",
-            "--timeout=60000",
-            "--virtual-time-budget=30000",
-        ])
+        .args(["--window-size=1280,900", "--virtual-time-budget=30000"])
         .arg(format!(
             "--user-data-dir={}",
             folder.join("profile").display()
