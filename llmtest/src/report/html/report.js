@@ -465,8 +465,8 @@
     document.title = (current ? flat(current.title) + " – " : "") + "llmtest report";
   }
   addEventListener("hashchange", route);
-  let due = false;
-  addEventListener("scroll", () => { if (shown === "cases") scrolls.cases = scrollY; if (!due) { due = true; requestAnimationFrame(() => { due = false; draw(false); }); } }, { passive: true });
+  // Browsers send one such event a frame.
+  addEventListener("scroll", () => { if (shown === "cases") scrolls.cases = scrollY; draw(false); }, { passive: true });
   addEventListener("resize", () => draw(true));
   addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
