@@ -130,7 +130,7 @@
       histogram(metric),
       h("span.foot", null, h("span", null, some(metric.cases, "case"), metric.bar === null ? "" : " · bar " + (metric.at_most ? "≤ " : "≥ ") + score(metric.bar)),
         h("span", null, metric.missed ? h("span.failed", null, num(metric.missed), " missed") : metric.errored ? "" : "all met", metric.errored ? h("span.errored", null, metric.missed ? " · " : "", num(metric.errored), " errored") : null)),
-      diff && h("span.foot", null, h("span", null, "against the baseline"), h("span", { class: diff.interval && diff.interval.high < 0 ? "failed" : diff.interval && diff.interval.low > 0 ? "passed" : "" },
+      diff && h("span.foot", null, h("span", null, "to the baseline"), h("span", { class: diff.interval && diff.interval.high < 0 ? "failed" : diff.interval && diff.interval.low > 0 ? "passed" : "" },
         signed(diff.value), diff.interval ? " (" + signed(diff.interval.low) + " to " + signed(diff.interval.high) + ")" : "")),
       metric.rebased && h("span.foot.errored", null, "another judge or other prompts than in the baseline"));
   }
@@ -373,8 +373,8 @@
     const judged = [m.judge && flat(m.judge), m.judge_calls && some(m.judge_calls, "call"), m.replayed_calls && num(m.replayed_calls) + " replayed", m.cost != null && money(m.cost), seconds(m.duration)].filter(Boolean).join(" · ");
     return h(m.part ? "div.measure.part" : "div.measure", null,
       h("div.line", null, h("h3", null, flat(titleOf(m))), word(m.outcome), m.report_only && h("span.tag", null, "report only"),
-        h("span.end", null, h("b", { class: m.outcome }, m.quantity ? +m.quantity.value.toPrecision(4) + " " + flat(m.quantity.unit) : score(m.score)), h("span.muted.small", null, "  bar " + (most ? "≤ " : "≥ ") + score(bound)),
-          then && h("span.muted.small", null, "  baseline " + (then[0] === null ? then[1] : score(then[0]))))),
+        h("span.end", null, h("b", { class: m.outcome }, m.quantity ? +m.quantity.value.toPrecision(4) + " " + flat(m.quantity.unit) : score(m.score)), h("span.muted.small", null, (m.quantity && m.score != null ? " · score " + score(m.score) : "") + " · bar " + (most ? "≤ " : "≥ ") + score(bound)),
+          then && h("span.muted.small", null, " · baseline " + (then[0] === null ? then[1] : score(then[0]))))),
       m.score != null && h("div.gauge", { class: "gauge " + m.outcome, "aria-hidden": true }, h("i", { style: { width: 100 * m.score + "%" } }), h("b", { style: { left: 100 * bound + "%" } })),
       m.reason && text(m.reason),
       (m.notes || []).map((note) => h("p.muted.small", null, flat(note))),
@@ -465,8 +465,8 @@
     document.title = (current ? flat(current.title) + " – " : "") + "llmtest report";
   }
   addEventListener("hashchange", route);
-  let due = false;
-  addEventListener("scroll", () => { if (shown === "cases") scrolls.cases = scrollY; if (!due) { due = true; requestAnimationFrame(() => { due = false; draw(false); }); } }, { passive: true });
+  // Browsers send one such event a frame.
+  addEventListener("scroll", () => { if (shown === "cases") scrolls.cases = scrollY; draw(false); }, { passive: true });
   addEventListener("resize", () => draw(true));
   addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey) return;
@@ -475,7 +475,7 @@
     const key = e.key;
     if (key === "/") { e.preventDefault(); if (shown !== "cases") go(kept); setTimeout(() => document.getElementById("search").focus(), 30); }
     else if (shown === "cases") {
-      if (key === "j" || key === "ArrowDown") { e.preventDefault(); move(e.target.closest(".rows") || key === "ArrowDown" || at > 0 ? 1 : document.querySelector(".row.at a") && document.activeElement === document.querySelector(".row.at a") ? 1 : 0); }
+      if (key === "j" || key === "ArrowDown") { e.preventDefault(); move(1); }
       else if (key === "k" || key === "ArrowUp") { e.preventDefault(); move(-1); }
       else if (key === "Enter" && list[at] && !e.target.closest("a, button")) go(caseHash(list[at]));
       else if (key === "Escape" && (state.q || state.o || state.m || state.t || state.g || state.c)) go(casesHash({ s: state.s, d: state.d }), true);
