@@ -138,15 +138,7 @@ fn check(folder: &Path, browser: &Path) -> Result<Tally, String> {
     let started = Instant::now();
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-<<<<<<< HEAD
-        .args([
-            "--window-size=1280,900",
-            "--timeout=60000",
-            "--virtual-time-budget=30000",
-        ])
-=======
         .args(["--window-size=1280,900", "--virtual-time-budget=30000"])
->>>>>>> html
         .arg(format!(
             "--user-data-dir={}",
             folder.join("profile").display()
