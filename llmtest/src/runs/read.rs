@@ -134,7 +134,7 @@ impl Names {
             outcome: raw.outcome,
             passes_needed: raw.passes_needed,
             duration: raw.duration,
-            trials: raw.trials.into_iter().map(|raw| self.trial(raw)).collect(),
+            trials: fitted(raw.trials.into_iter().map(|raw| self.trial(raw)).collect()),
         }
     }
 
@@ -145,12 +145,13 @@ impl Names {
             digest: Arc::from(&*raw.digest),
             cost: raw.application.known_cost(),
             duration: raw.duration,
-            measurements: raw
-                .measurements
-                .into_iter()
-                .filter(|raw| !raw.part)
-                .map(|raw| self.measurement(raw))
-                .collect(),
+            measurements: fitted(
+                raw.measurements
+                    .into_iter()
+                    .filter(|raw| !raw.part)
+                    .map(|raw| self.measurement(raw))
+                    .collect(),
+            ),
         }
     }
 
@@ -176,6 +177,12 @@ impl Names {
             cost: raw.cost,
         }
     }
+}
+
+/// `collect` takes over the memory of what was read, which is several times as large.
+fn fitted<T>(mut all: Vec<T>) -> Vec<T> {
+    all.shrink_to_fit();
+    all
 }
 
 #[derive(Deserialize)]
