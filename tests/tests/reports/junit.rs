@@ -1,4 +1,4 @@
-//! JUnit XML: its structure, its counts, and that nothing breaks it.
+//! `JUnit` XML: its structure, its counts, and that nothing breaks it.
 
 use super::{as_in_file, hostile, shown};
 use quick_xml::events::{BytesStart, Event};

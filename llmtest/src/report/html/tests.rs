@@ -19,7 +19,9 @@ fn page(cases: &[TestRecord], baseline: Option<&Snapshot>, most: Most) -> String
     let mut out = Vec::new();
     let mut page = Html::new(None, baseline, &mut out).unwrap();
     page.most = most;
-    cases.iter().for_each(|case| page.add(case));
+    for case in cases {
+        page.add(case);
+    }
     page.finish(&around()).unwrap();
     String::from_utf8(out).unwrap()
 }

@@ -54,7 +54,7 @@ fn case(n: usize) -> Value {
     };
     json!({
         "test": format!("test_{}", n % 7), "row": row, "position": n, "binary": "evals", "file": "tests/evals.rs", "line": 3,
-        "tags": [if n % 2 == 0 { "even" } else { "odd" }], "outcome": outcome, "passes_needed": 1, "attempt": 1,
+        "tags": [if n.is_multiple_of(2) { "even" } else { "odd" }], "outcome": outcome, "passes_needed": 1, "attempt": 1,
         "duration": 0.1, "description": text.chars().take(200).collect::<String>(),
         "trials": [{"outcome": outcome, "duration": 0.1,
             "cases": [{"input": format!("question {n} {}", if n < 8 && n != 4 { &text } else { "" }), "output": text,
