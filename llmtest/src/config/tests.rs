@@ -226,7 +226,7 @@ fn wrong_values_name_their_place() {
         ),
         (
             "[gate]\nalpha = 0.0\n",
-            "llmtest.toml:2: alpha is 0, and must be between 0 and 1",
+            "llmtest.toml:2: alpha is 0, and must be between 0 and 0.5",
         ),
         (
             "[redact]\npatterns = [\"(\"]\n",
