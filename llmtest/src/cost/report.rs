@@ -29,7 +29,7 @@ pub struct RunCost {
     pub budgets: Vec<BudgetReport>,
     /// Measurements that are Errored for a budget.
     pub over_budget: u64,
-    /// What was expected before the run, for each process that said so.
+    /// What was expected before the run, by all processes that said so together: one entry, or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub estimates: Vec<EstimateReport>,
 }
@@ -72,6 +72,17 @@ pub struct EstimateReport {
     pub known: usize,
     /// Tests that no run has recorded.
     pub unknown: usize,
+}
+
+impl EstimateReport {
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.tokens += other.tokens;
+        self.cost += other.cost;
+        self.unpriced += other.unpriced;
+        self.known += other.known;
+        self.unknown += other.unknown;
+    }
 }
 
 /// What a process knows beyond its cases.
@@ -157,7 +168,12 @@ impl CostSums {
         all.judge = process.judge.or(all.judge.take());
         add(&mut all.judges, process.judges);
         add(&mut all.embedders, process.embedders);
-        all.estimates.extend(process.estimate);
+        if let Some(estimate) = process.estimate {
+            match all.estimates.first_mut() {
+                Some(sum) => sum.add(&estimate),
+                None => all.estimates.push(estimate),
+            }
+        }
         for budget in process.budgets {
             match all.budgets.iter_mut().find(|known| known.of == budget.of) {
                 // All processes share one; who ended last knows most.

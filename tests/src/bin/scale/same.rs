@@ -53,6 +53,9 @@ pub(crate) fn difference(one: &Value, two: &Value, at: &str) -> Option<String> {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => (0..)
             .zip(a.iter().zip(b))
             .find_map(|(n, (a, b))| difference(a, b, &format!("{at}[{n}]"))),
-        _ => (one != two).then(|| format!("{at}: {one:.200} is {two:.200}")),
+        _ => (one != two).then(|| {
+            let cut = |value: &Value| value.to_string().chars().take(200).collect::<String>();
+            format!("{at}: {} is {}", cut(one), cut(two))
+        }),
     }
 }
