@@ -212,7 +212,10 @@ fn check(
     } else if unchanged == n && found.lost == 0 {
         (
             Verdict::Pass,
-            format!("nothing changed: {n} cases equal the baseline's by hash"),
+            match n {
+                1 => "nothing changed: the case equals the baseline's by hash".to_string(),
+                _ => format!("nothing changed: {n} cases equal the baseline's by hash"),
+            },
         )
     } else if 2 * found.lost > n {
         (Verdict::Inconclusive, format!("too much is missing{lost}"))
