@@ -365,6 +365,9 @@ pub(crate) fn load(
     })
 }
 
+/// The longest time limit: a year. A moment that lies further ahead may be none that a clock can show.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 /// A time limit: `500ms`, `60s`, `2m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -382,7 +385,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let parsed = number
         .parse::<f64>()
         .ok()
-        .and_then(|number| Duration::try_from_secs_f64(number * seconds).ok());
+        .and_then(|number| Duration::try_from_secs_f64(number * seconds).ok())
+        .filter(|limit| *limit <= LONGEST);
     match parsed {
         Some(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(format!(

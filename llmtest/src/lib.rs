@@ -21,6 +21,8 @@ pub mod gate;
 mod harness;
 #[cfg(feature = "harness")]
 mod judge;
+#[cfg(feature = "harness")]
+mod locks;
 pub mod observe;
 #[cfg(feature = "harness")]
 mod recording;

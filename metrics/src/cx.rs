@@ -207,10 +207,15 @@ impl<'a> EvalCx<'a> {
     }
 
     /// Who is asked for a part of a metric made of metrics, as if it were an expectation of its own: this judge, else that
-    /// of the whole. Its calls are counted with those of the whole. `nth` tells equal parts that want answers of their
-    /// own apart; parts that may share an answer have 0.
-    pub(crate) fn asker_of_part(&self, judge: Option<&JudgeChoice>, nth: u32) -> Asker {
-        self.asker.part(judge, nth)
+    /// of the whole. Its calls are counted with those of the whole. Parts that ask the same may share an answer.
+    pub(crate) fn asker_of_part(&self, judge: Option<&JudgeChoice>) -> Asker {
+        self.asker.part(judge, None)
+    }
+
+    /// As [`asker_of_part`](Self::asker_of_part), for the `nth` of several parts that want answers of their own, also where
+    /// they stand inside of such parts.
+    pub(crate) fn asker_of_seat(&self, judge: Option<&JudgeChoice>, nth: u32) -> Asker {
+        self.asker.part(judge, Some(nth))
     }
 
     /// As [`asker_of_part`](Self::asker_of_part), for one of several samples of the same question.
@@ -222,7 +227,7 @@ impl<'a> EvalCx<'a> {
     ) -> Asker {
         Asker {
             temperature: Some(temperature),
-            ..self.asker.part(judge, nth)
+            ..self.asker.part(judge, Some(nth))
         }
     }
 
@@ -236,13 +241,13 @@ impl<'a> EvalCx<'a> {
     pub fn filed_under(&self, folder: &'static str) -> Asker {
         Asker {
             folder: Some(folder),
-            ..self.asker.part(None, 0)
+            ..self.asker.part(None, None)
         }
     }
 
     /// The model of a judge, of the whole measurement's where none is chosen; its name, where there is no such judge.
     pub(crate) fn model_of(&self, choice: Option<&JudgeChoice>) -> String {
-        match (self.asker.part(choice, 0).judge, choice) {
+        match (self.asker.part(choice, None).judge, choice) {
             (Ok(judge), _) => judge.model().to_string(),
             (Err(_), Some(JudgeChoice::Named(name))) => name.clone(),
             (Err(_), _) => "no judge".to_string(),
@@ -312,6 +317,8 @@ pub struct Asker {
     wrap: Option<WrapJudge>,
     samples: Mutex<HashMap<String, u32>>,
     first_sample: u32,
+    /// How far apart the first samples of its parts are.
+    stride: u32,
     /// How freely the judge chooses, where answers are samples.
     temperature: Option<f64>,
     /// What the purposes of the requests begin with.
@@ -327,6 +334,8 @@ type WrapJudge = Arc<dyn Fn(&AnyJudge) -> AnyJudge + Send + Sync>;
 
 /// How many equal requests a part of a metric can make before its answers are those of the next part.
 const SAMPLES_OF_A_PART: u32 = 1000;
+/// How many such parts a part can have before the answers of one are those of its neighbour's.
+const PARTS_OF_A_PART: u32 = 256;
 
 /// What one measurement asked.
 #[derive(Debug, Clone, Default)]
@@ -380,6 +389,7 @@ impl Asker {
             wrap: None,
             samples: Mutex::default(),
             first_sample: 0,
+            stride: SAMPLES_OF_A_PART,
             temperature: None,
             folder: None,
             log: Arc::default(),
@@ -407,8 +417,8 @@ impl Asker {
     }
 
     /// An asker for a part of this measurement: it counts in the same log, and numbers its samples itself, so that they
-    /// do not depend on what the other parts ask meanwhile.
-    fn part(&self, choice: Option<&JudgeChoice>, nth: u32) -> Self {
+    /// do not depend on what the other parts ask meanwhile. `nth` is for parts that want answers of their own.
+    fn part(&self, choice: Option<&JudgeChoice>, nth: Option<u32>) -> Self {
         let judge = match (choice, &self.judges) {
             (None, _) => self.judge.clone(),
             (Some(JudgeChoice::This(judge)), _) => Ok(match &self.wrap {
@@ -435,7 +445,13 @@ impl Asker {
             judges: self.judges.clone(),
             wrap: self.wrap.clone(),
             samples: Mutex::default(),
-            first_sample: self.first_sample + nth * SAMPLES_OF_A_PART,
+            first_sample: self
+                .first_sample
+                .wrapping_add(nth.unwrap_or(0).wrapping_mul(self.stride)),
+            stride: match nth {
+                Some(_) => self.stride.wrapping_mul(PARTS_OF_A_PART),
+                None => self.stride,
+            },
             temperature: self.temperature,
             folder: self.folder,
             log: self.log.clone(),

@@ -393,6 +393,10 @@ fn calls_at_once_are_a_number_or_a_word_and_calls_a_minute_a_number() {
             ("LLMTEST_REQUESTS_PER_MINUTE", "0"),
             "a whole number from 1",
         ),
+        (
+            ("LLMTEST_JUDGE_DEADLINE", "5000000000000000h"),
+            "is not a time limit",
+        ),
     ] {
         let error = folder.load(&[vars]).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

@@ -5,6 +5,7 @@
 
 use super::budget::{Amount, Budget};
 use super::money::Money;
+use crate::locks::Patience;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -48,6 +49,7 @@ pub(super) enum Answer {
 
 pub(super) struct Ledger {
     path: PathBuf,
+    patience: Patience,
     state: Mutex<State>,
 }
 
@@ -69,6 +71,7 @@ impl Ledger {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
+            patience: Patience::default(),
             state: Mutex::default(),
         }
     }
@@ -156,7 +159,7 @@ impl Ledger {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let known = state.file.take();
         let mut file = known.map_or_else(|| self.open(), Ok)?;
-        file.lock()?;
+        self.patience.lock(&file)?;
         let done = state.take_over(&mut file).and_then(|()| {
             let (answer, line) = decide(&mut state)?;
             if let Some(line) = line {
@@ -275,6 +278,24 @@ mod tests {
         let third = id(one.hold(&run, cents(1)).unwrap());
         one.settle(third, None).unwrap();
         assert_eq!(two.spent("run").unwrap(), nine, "a call that was not made");
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_never_lets_the_lock_go_stops_nobody_for_ever() {
+        let path = at("ledger-held");
+        let run = [("run".to_string(), Budget::Tokens(10))];
+        let ledger = Ledger::new(path.clone());
+        let first = id(ledger.hold(&run, cents(1)).unwrap());
+        let stopped = File::open(&path).unwrap();
+        stopped.lock().unwrap();
+        for _ in 0..3 {
+            let error = ledger.hold(&run, cents(1)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        }
+        stopped.unlock().unwrap();
+        ledger.settle(first, Some(cents(1))).unwrap();
+        assert_eq!(ledger.spent("run").unwrap().amount, cents(1));
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }
 

@@ -50,15 +50,41 @@ fn tokens(prompt: &Prompt) -> u64 {
             .sum::<usize>()
             + schema,
     )
+    .saturating_add(tokens_of_images(prompt))
 }
 
 /// Whether a provider does not bill what ended so: it did not come to an answer.
-pub(super) fn is_free(error: &BoxError) -> bool {
+fn is_free(error: &BoxError) -> bool {
     let error = error.downcast_ref::<JudgeError>();
-    error.is_some_and(|error| {
-        matches!(
-            error.kind,
-            JudgeErrorKind::Config | JudgeErrorKind::Unreachable | JudgeErrorKind::Status(_)
-        )
-    })
+    error.is_some_and(|error| is_free_kind(&error.kind))
+}
+
+pub(super) fn is_free_kind(kind: &JudgeErrorKind) -> bool {
+    matches!(
+        kind,
+        JudgeErrorKind::Config | JudgeErrorKind::Unreachable | JudgeErrorKind::Status(_)
+    )
+}
+
+/// About how many tokens an image has, for a provider that says how many only afterwards: more than most count for one.
+const IMAGE: u64 = 3000;
+
+/// About how many tokens the images of a prompt have.
+pub(super) fn tokens_of_images(prompt: &Prompt) -> u64 {
+    let images = prompt.messages.iter().map(|message| message.images.len());
+    IMAGE.saturating_mul(images.sum::<usize>() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use llmtest_metrics::Image;
+
+    #[test]
+    fn images_are_set_aside_for() {
+        let mut prompt = Prompt::new("a/b", "What is this?");
+        let bare = tokens(&prompt);
+        prompt.messages[0].images = vec![Image::from_bytes("image/png", *b"PNG"); 2];
+        assert_eq!(tokens(&prompt), bare + 6000);
+    }
 }

@@ -38,21 +38,24 @@ impl Configured {
         }
     }
 
-    /// One request, tried again where that may help.
+    /// As few requests as the provider takes, each tried again where that may help.
     async fn live(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let make = || provider(&self.config, &self.redactor, &self.till);
         let provider = self.provider.get_or_init(make);
         let provider = provider.as_ref().map_err(Clone::clone)?;
-        let call = Call {
-            gate: &self.gate,
-            manners: Manners::of(&self.config),
-            need: Need {
-                characters: texts.iter().map(|text| text.chars().count()).sum(),
-                reply: 0,
-            },
-        };
-        let seed = || texts.join("\n");
-        let mut vectors = retrying(&call, seed, |_| None, || provider.embed(texts)).await?;
+        let mut vectors = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(most_texts(&self.config)) {
+            let call = Call {
+                gate: &self.gate,
+                manners: Manners::of(&self.config),
+                need: Need {
+                    characters: texts.iter().map(|text| text.chars().count()).sum(),
+                    reply: 0,
+                },
+            };
+            let seed = || texts.join("\n");
+            vectors.extend(retrying(&call, seed, |_| None, || provider.embed(texts)).await?);
+        }
         // As a recording holds them, so that both give equal scores.
         for number in vectors.iter_mut().flatten() {
             *number = Recordings::rounded(*number);
@@ -103,6 +106,17 @@ impl Embedder for Configured {
         }
         let all: Option<Vec<_>> = self.recorded(texts)?.into_iter().collect();
         all.ok_or_else(|| "an embedding is not where it was recorded".into())
+    }
+}
+
+/// How many texts one request may hold: each request has a place of its own, and its own attempts.
+fn most_texts(config: &JudgeConfig) -> usize {
+    #[cfg(feature = "http")]
+    return super::request::most_texts(config);
+    #[cfg(not(feature = "http"))]
+    {
+        let _ = config;
+        usize::MAX
     }
 }
 

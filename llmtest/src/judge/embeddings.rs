@@ -1,5 +1,6 @@
 //! Embeddings of any provider that has them.
 
+use super::budgeted::is_free_kind;
 use super::http::{Answer, client, post, spawned};
 use super::reading::{self, Reading, Wire};
 use super::request::{self, Request};
@@ -9,7 +10,7 @@ use crate::config::JudgeConfig;
 use crate::cost::{Till, about_tokens};
 use crate::observe;
 use crate::redact::Redactor;
-use llmtest_metrics::{Embedder, JudgeError, JudgeErrorKind, Result, Usage};
+use llmtest_metrics::{Embedder, JudgeError, Result, Usage};
 use reqwest::Client;
 use std::sync::Arc;
 
@@ -65,40 +66,38 @@ impl Embedder for Embeddings {
 }
 
 impl Server {
+    /// One request, for no more texts than one may hold.
     async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, JudgeError> {
         let trouble = &self.trouble;
-        let mut vectors = Vec::with_capacity(texts.len());
-        for texts in texts.chunks(request::most_texts(&trouble.config)) {
-            let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
-            let (model, size) = (&trouble.config.model, texts.iter().map(String::len).sum());
-            let hold = self.till.hold(model, about_tokens(size), 0).await?;
-            let answered = post(&self.client, trouble, &url, &body).await;
-            let text = match answered {
-                Ok(answer) if (200..300).contains(&answer.status) => answer.text,
-                Err(error) if error.kind == JudgeErrorKind::Timeout => return Err(error),
-                failed => {
-                    if let Some(hold) = hold {
-                        hold.release().await;
-                    }
-                    let Answer {
-                        status,
-                        text,
-                        wait,
-                        kind,
-                    } = failed?;
-                    let (status, said) =
-                        reading::typed(status, reading::error_text(&text), kind.as_deref());
-                    return Err(trouble.status(status, &said, wait));
+        let Request { url, body, .. } = request::of_texts(&trouble.config, texts);
+        let (model, size) = (&trouble.config.model, texts.iter().map(String::len).sum());
+        let hold = self.till.hold(model, about_tokens(size), 0).await?;
+        let answered = post(&self.client, trouble, &url, &body).await;
+        let text = match answered {
+            Ok(answer) if (200..300).contains(&answer.status) => answer.text,
+            // Broken off, or too slow: it may have been billed.
+            Err(error) if !is_free_kind(&error.kind) => return Err(error),
+            failed => {
+                if let Some(hold) = hold {
+                    hold.release().await;
                 }
-            };
-            let (read, usage) = read(&text, texts.len());
-            self.till.embedded(model, usage);
-            if let Some(hold) = hold {
-                hold.settle(usage, None).await;
+                let Answer {
+                    status,
+                    text,
+                    wait,
+                    kind,
+                } = failed?;
+                let (status, said) =
+                    reading::typed(status, reading::error_text(&text), kind.as_deref());
+                return Err(trouble.status(status, &said, wait));
             }
-            vectors.extend(read.map_err(|why| trouble.unreadable(&why))?);
+        };
+        let (read, usage) = read(&text, texts.len());
+        self.till.embedded(model, usage);
+        if let Some(hold) = hold {
+            hold.settle(usage, None).await;
         }
-        Ok(vectors)
+        read.map_err(|why| trouble.unreadable(&why))
     }
 }
 
@@ -204,6 +203,22 @@ mod tests {
         );
         assert!(!file.contains("very-secret") && !file.contains("127.0.0.1"));
         assert_eq!(bench.judges.answered(), 2);
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_counts_as_paid_for() {
+        let mock = Mock::start([Answer::Half]);
+        let vars = [
+            ("LLMTEST_EMBEDDER_BASE_URL", mock.url()),
+            ("LLMTEST_EMBEDDER_MODEL", "minilm".to_string()),
+            ("LLMTEST_MODE", "live".to_string()),
+            ("LLMTEST_RETRIES", "0".to_string()),
+            ("LLMTEST_BUDGET", "1000 tokens".to_string()),
+        ];
+        let vars = vars.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let bench = Bench::new("embeddings-half", &vars);
+        embed(&bench, &["twelve bytes"]).unwrap_err();
+        assert_eq!(bench.judges.till.budgets()[0].tokens, 3);
     }
 
     #[test]

@@ -95,6 +95,9 @@ pub(crate) fn tls(url: &str) -> Result<rustls::ClientConfig, rustls::Error> {
     })
 }
 
+/// The longest answer that is read, in bytes: no reply and no vectors are nearly so long.
+const LONGEST: usize = if cfg!(test) { 1 << 20 } else { 1 << 28 };
+
 /// What a server answered.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -121,17 +124,24 @@ pub(super) async fn post(
     #[cfg(feature = "bedrock")]
     super::sigv4::sign(&mut request, &trouble.config, SystemTime::now())?;
     let sent = client.execute(request).await;
-    let response = sent.map_err(|error| trouble.transport(error))?;
+    let mut response = sent.map_err(|error| trouble.transport(error))?;
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
     let now = SystemTime::now();
     let wait = retry_after(header, now);
     quota::hear(&trouble.config, header, now);
     let kind = header("x-amzn-errortype").map(str::to_string);
-    let bytes = response
-        .bytes()
+    let mut bytes = Vec::new();
+    while let Some(more) = response
+        .chunk()
         .await
-        .map_err(|error| trouble.transport(error))?;
+        .map_err(|error| trouble.transport(error))?
+    {
+        if bytes.len() + more.len() > LONGEST {
+            return Err(trouble.endless(LONGEST));
+        }
+        bytes.extend_from_slice(&more);
+    }
     Ok(Answer {
         status,
         text: String::from_utf8_lossy(&bytes).into_owned(),

@@ -19,7 +19,7 @@ pub(super) fn unix_seconds(date: &str) -> Option<i64> {
         .filter(|year| (1970..10_000).contains(year))?;
     let clock: Vec<i64> = time
         .split(':')
-        .map_while(|part| part.parse().ok())
+        .map_while(|part| part.parse::<u8>().ok().map(i64::from))
         .collect();
     let [hour, minute, second] = clock[..] else {
         return None;
@@ -58,6 +58,7 @@ mod tests {
             "tomorrow",
             "Sun, 06 Nov 1994 08:49 GMT",
             "Sun, 99 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 9223372036854775807:49:37 GMT",
             "Sun, 06 Nov 1994 08:49:37 CET",
         ] {
             assert_eq!(unix_seconds(wrong), None, "{wrong}");

@@ -179,19 +179,18 @@ impl Judges {
     /// The judge of an expectation. One that the test brings along is neither recorded nor asked again.
     pub(crate) fn choose(&self, choice: &JudgeChoice) -> Result<AnyJudge, JudgeError> {
         match choice {
-            JudgeChoice::This(judge) => {
-                let gate = self.gates.of_brought(judge.model(), &self.config);
-                let manners = Manners::of(&self.config).once();
-                Ok(Limited::new(self.paid(judge), gate, manners).into())
-            }
+            JudgeChoice::This(judge) => Ok(self.brought(judge)),
             JudgeChoice::Named(name) => self.named(name),
             _ => self.standard(),
         }
     }
 
-    /// A judge that the test brings along: it is not recorded, but it is paid for.
-    pub(crate) fn paid(&self, judge: &AnyJudge) -> AnyJudge {
-        Budgeted::new(judge.clone(), self.till.clone()).into()
+    /// A judge that the test brings along, for an expectation or a part of one: it is neither recorded nor asked again, but
+    /// it waits for its turn, and is paid for.
+    pub(crate) fn brought(&self, judge: &AnyJudge) -> AnyJudge {
+        let gate = self.gates.of_brought(judge.model(), &self.config);
+        let paid = Budgeted::new(judge.clone(), self.till.clone()).into();
+        Limited::new(paid, gate, Manners::of(&self.config).once()).into()
     }
 
     /// How many calls have ended so far, well or not: a sign of life.

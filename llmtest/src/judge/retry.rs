@@ -1,5 +1,6 @@
 //! Waits for a place, asks, and asks again what may work a moment later.
 
+use super::budgeted::tokens_of_images;
 use super::limit::{Ended, Gate, Need, left, timed};
 use crate::config::JudgeConfig;
 use llmtest_metrics::{AnyJudge, Judge, JudgeError, JudgeErrorKind, Prompt, Reply, Result, hash};
@@ -62,11 +63,15 @@ impl Judge for Limited {
 
     async fn complete(&self, prompt: &Prompt) -> Result<Reply> {
         let characters = prompt.messages.iter();
+        let images = usize::try_from(tokens_of_images(prompt)).unwrap_or(usize::MAX);
         let call = Call {
             gate: &self.gate,
             manners: self.manners,
             need: Need {
-                characters: characters.map(|m| m.content.chars().count()).sum(),
+                characters: characters
+                    .map(|m| m.content.chars().count())
+                    .sum::<usize>()
+                    .saturating_add(images.saturating_mul(4)),
                 reply: prompt.max_tokens,
             },
         };

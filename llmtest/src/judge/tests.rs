@@ -245,3 +245,41 @@ fn a_judge_that_never_answers_and_the_calls_behind_it_end_at_the_deadline() {
         );
     }
 }
+
+#[test]
+fn a_judge_that_a_part_brings_along_waits_with_the_others_of_its_name() {
+    /// Notes how many calls it had at once.
+    #[derive(Clone, Default)]
+    struct Busy(Arc<Mutex<(usize, usize)>>);
+    impl Judge for Busy {
+        fn model(&self) -> &'static str {
+            "busy"
+        }
+        async fn complete(&self, _prompt: &Prompt) -> Result<Reply> {
+            let change = |by: isize| {
+                let mut calls = self.0.lock().unwrap();
+                calls.0 = calls.0.saturating_add_signed(by);
+                calls.1 = calls.1.max(calls.0);
+            };
+            change(1);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            change(-1);
+            Ok(Reply::new("ok"))
+        }
+    }
+    let bench = Bench::new("brought", &[("LLMTEST_MAX_IN_FLIGHT", "1")]);
+    let busy = Busy::default();
+    let whole = bench.judges.choose(&busy.clone().into()).unwrap();
+    let part = bench.judges.brought(&busy.clone().into());
+    crate::runtime::handle().block_on(async {
+        let calls = [whole.clone(), part.clone(), whole, part].map(|judge| {
+            tokio::spawn(async move { judge.complete(&Prompt::new("a/b", "x")).await.map(drop) })
+        });
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(*busy.0.lock().unwrap(), (0, 1));
+}

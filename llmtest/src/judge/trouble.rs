@@ -120,6 +120,16 @@ impl Trouble {
         self.error_of(kind, text).retry_in(retry_after)
     }
 
+    /// The answer does not end.
+    pub(super) fn endless(&self, most: usize) -> JudgeError {
+        let text = format!(
+            "the answer of {} is longer than {} MiB, and was not read to its end\nhint: look whether `base-url` is that of the server",
+            self.who(),
+            most >> 20
+        );
+        self.error_of(JudgeErrorKind::BadResponse, text)
+    }
+
     /// Status 200, and yet an error without a status of its own.
     pub(super) fn error(&self, said: &str) -> JudgeError {
         let text = format!(

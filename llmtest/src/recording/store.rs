@@ -1,10 +1,11 @@
 //! The folder: files of lines, read once, appended to under a lock, sorted at the end.
 
+use crate::locks::Patience;
 use llmtest_metrics::hash;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,6 +46,7 @@ pub(super) struct Store {
     dir: PathBuf,
     shown: String,
     locks: PathBuf,
+    patience: Patience,
     files: Mutex<HashMap<String, Loaded>>,
 }
 
@@ -78,6 +80,7 @@ impl Store {
             dir,
             shown,
             locks,
+            patience: Patience::default(),
             files: Mutex::default(),
         }
     }
@@ -297,11 +300,7 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&path)?,
             file => file?,
         };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => file.lock()?,
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        self.patience.lock(&file)?;
         Ok(file)
     }
 

@@ -118,7 +118,7 @@ fn asker(run: &'static Run, judge: Option<&JudgeChoice>, trial: u32) -> Asker {
         .deciding(decisions)
         .finding_judges(|name| run.judge(Some(&JudgeChoice::Named(name.to_string()))))
         .wrapping_judges(|judge| match &run.judges {
-            Some(judges) => judges.paid(judge),
+            Some(judges) => judges.brought(judge),
             None => judge.clone(),
         })
         .embedding(run.embedder())

@@ -129,7 +129,8 @@ mod headers {
         } else {
             let at = time.rfind(['+', '-'])?;
             let (hours, minutes) = time[at + 1..].split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+            let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+            let minutes = i64::from(hours) * 60 + i64::from(minutes);
             let sign = if time[at..].starts_with('-') { -1 } else { 1 };
             (&time[..at], sign * minutes * 60)
         };
@@ -193,6 +194,7 @@ mod headers {
                 ("?", "1s"),
                 ("0", "-1"),
                 ("0", "1e99"),
+                ("0", "2025-03-01T12:00:30+9223372036854775807:00"),
             ] {
                 let pairs = [
                     ("x-ratelimit-remaining-tokens", left),

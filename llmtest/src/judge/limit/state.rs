@@ -47,7 +47,7 @@ struct Waiting {
 /// What a call needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(in crate::judge) struct Need {
-    /// Characters of the prompt.
+    /// Characters of the prompt; of an image as many as would be its tokens.
     pub(in crate::judge) characters: usize,
     /// The most tokens that the reply may have; 0 where there is none.
     pub(in crate::judge) reply: u32,
@@ -115,7 +115,7 @@ impl State {
         let lease = Lease {
             owner: asker.owner.to_string(),
             ticket: self.controller.begin(tickets.len()),
-            until: now + asker.lease,
+            until: now.saturating_add(asker.lease),
             tokens,
         };
         self.leases.push(lease.clone());
@@ -191,7 +191,7 @@ impl State {
     /// Since when this process waits.
     fn wait(&mut self, now: u64, owner: &str) -> u64 {
         self.waiting
-            .retain(|waiting| waiting.seen + GONE > now || waiting.owner == owner);
+            .retain(|waiting| waiting.seen.abs_diff(now) < GONE || waiting.owner == owner);
         let own = self.waiting.iter_mut().find(|own| own.owner == owner);
         if let Some(own) = own {
             own.seen = now;
@@ -282,6 +282,24 @@ mod tests {
             state.enter(50, &asker("a"), Need::default()).is_ok(),
             "nobody else waits"
         );
+    }
+
+    #[test]
+    fn a_process_that_waited_by_a_clock_that_was_set_back_does_not_wait_for_ever() {
+        let mut state = State::default();
+        for _ in 0..4 {
+            state
+                .enter(3_600_000, &asker("a"), Need::default())
+                .unwrap();
+        }
+        // It is never seen again.
+        assert!(
+            state
+                .enter(3_600_000, &asker("dead"), Need::default())
+                .is_err()
+        );
+        state.leases.pop();
+        assert!(state.enter(1_000, &asker("a"), Need::default()).is_ok());
     }
 
     #[test]

@@ -113,6 +113,10 @@ fn matrix(adapter: &Adapter) {
             Answer::Status(200, "", "{\"hello\": 1}".to_string()),
         ),
         ("half", Answer::Half),
+        (
+            "endless",
+            Answer::Status(200, "", " ".repeat(2 << 20) + &cut),
+        ),
     ] {
         recovery(adapter, &format!("r-{name}"), answer.clone());
         let (error, asked) = failure(adapter, name, answer, LONG);

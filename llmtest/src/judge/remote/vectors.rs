@@ -1,6 +1,6 @@
 //! Embeddings, in the form of every provider.
 
-use super::super::mock::Mock;
+use super::super::mock::{Answer, Mock};
 use super::super::tests::{Bench, block_on};
 use super::providers::*;
 use serde_json::json;
@@ -56,7 +56,8 @@ fn embeddings_are_asked_for_in_the_providers_form() {
 fn embeddings_of_bedrock(texts: &[String]) {
     let one =
         |vector: serde_json::Value| ok(&json!({ "embedding": vector, "inputTextTokenCount": 1 }));
-    let mock = Mock::start([one(json!([1.0, 0.0])), one(json!([0.0, 3.0]))]);
+    let busy = Answer::error(503, "busy");
+    let mock = Mock::start([one(json!([1.0, 0.0])), busy, one(json!([0.0, 3.0]))]);
     let live = ("LLMTEST_MODE", "live");
     let titan = bench("embeds", &bedrock(), &mock.url(), &[live]);
     let found = block_on(titan.judges.embedder().embed(texts)).unwrap();
@@ -69,7 +70,9 @@ fn embeddings_of_bedrock(texts: &[String]) {
         "{}",
         received[0].head
     );
-    assert_eq!(received[1].body, json!({ "inputText": "two" }));
+    assert_eq!(received[2].body, json!({ "inputText": "two" }));
+    assert_eq!(received.len(), 3, "what was answered is not asked again");
+    assert_eq!(titan.judges.answered(), 3, "each has a place of its own");
     let both = json!({ "embeddings": { "float": [[1.0, 0.0], [0.0, 3.0]] } });
     let mock = Mock::start([ok(&both)]);
     let model = (

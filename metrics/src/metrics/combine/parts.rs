@@ -40,7 +40,8 @@ impl Part {
 
     /// Measures it as an expectation of its own, with the judge that its adjustments name, if they do.
     pub(super) async fn measure(&self, cx: &EvalCx<'_>) -> Result<Score> {
-        self.measure_with(cx, self.judge().as_ref(), 0).await
+        let asker = cx.asker_of_part(self.judge().as_ref());
+        self.0.measure(&cx.asking(&asker)).await?.checked()
     }
 
     /// As [`measure`](Self::measure), with this judge instead; `None` is that of the whole. Equal judges with another
@@ -51,7 +52,7 @@ impl Part {
         judge: Option<&JudgeChoice>,
         nth: u32,
     ) -> Result<Score> {
-        let asker = cx.asker_of_part(judge, nth);
+        let asker = cx.asker_of_seat(judge, nth);
         self.0.measure(&cx.asking(&asker)).await?.checked()
     }
 }

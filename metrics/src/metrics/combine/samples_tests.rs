@@ -137,3 +137,28 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn samples_of_a_panel_of_one_judge_twice_share_no_answer() {
+    let grade = r#"{"reason": "", "score": 8}"#;
+    let judge = (0..12).fold(FakeJudge::new(), |judge, _| judge.reply(grade));
+    let panel = || {
+        crate::Panel::new(polite())
+            .judge(judge.clone())
+            .judge(judge.clone())
+    };
+    measured(&Samples::new(panel(), 3), judge.clone())
+        .await
+        .unwrap();
+    let seat = crate::Panel::new(Samples::new(polite(), 3));
+    let seats = seat.judge(judge.clone()).judge(judge.clone());
+    measure_with(&TestCase::new("q", "a"), &seats, judge.clone())
+        .await
+        .unwrap();
+    for asked in judge.prompts().chunks(6) {
+        let mut samples: Vec<u32> = asked.iter().map(|prompt| prompt.repeat.sample).collect();
+        samples.sort_unstable();
+        samples.dedup();
+        assert_eq!(samples.len(), 6, "{samples:?}");
+    }
+}

@@ -139,7 +139,7 @@ impl Dag {
             Kind::Metric(leaf) => {
                 // As an expectation of its own, with its own judge where it has one.
                 let judge = leaf.metric.adjustments().judge;
-                let asker = cx.asker_of_part(judge.as_ref(), 0);
+                let asker = cx.asker_of_part(judge.as_ref());
                 match leaf.metric.measure(&cx.asking(&asker)).await {
                     Ok(score) => Ok(Visit::Measured(score.checked()?)),
                     Err(error) => {

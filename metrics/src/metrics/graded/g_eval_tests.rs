@@ -299,3 +299,25 @@ async fn images_are_shown_where_they_are_given_and_only_there() {
     let error = error.unwrap_err().to_string();
     assert!(error.contains("hint: add one with `.image("), "{error}");
 }
+
+#[tokio::test]
+async fn a_grade_by_probabilities_sees_the_images_too() {
+    let image = crate::Image::from_bytes("image/png", *b"\x89PNG");
+    let case = TestCase::new("What is this?", "A cat.").image(image.clone());
+    let metric = GEval::by_steps("true", ["Look at the image."])
+        .given([Field::Output, Field::Images])
+        .by_probability();
+    let judge = FakeJudge::new()
+        .reply("no digit")
+        .reply(r#"{"reason": "It shows one.", "score": 10}"#);
+    measure_with(&case, &metric, judge.clone()).await.unwrap();
+    for prompt in judge.prompts() {
+        assert_eq!(
+            prompt.messages[1].images,
+            [image.clone()],
+            "{}",
+            prompt.purpose
+        );
+    }
+    assert_eq!(judge.prompts().len(), 2);
+}

@@ -202,7 +202,7 @@ impl Grading {
         let steps = self.steps_for(cx, options, shown).await?;
         let scale = self.scale();
         if !options.strict()
-            && let Some(score) = self.decided(cx, options, &case, &steps).await?
+            && let Some(score) = self.decided(cx, options, &case, images, &steps).await?
         {
             return Ok(score);
         }
@@ -243,6 +243,7 @@ impl Grading {
         cx: &EvalCx<'_>,
         options: &Options,
         case: &[(String, String)],
+        images: &[Image],
         steps: &[String],
     ) -> Result<Option<Score>> {
         let own = self.scale();
@@ -255,6 +256,7 @@ impl Grading {
             .template(options, "score", steps)
             .text("rubric", rubric_text(&rubric))
             .fenced_list("case", case.to_vec())
+            .images(images.iter().cloned())
             .text("lowest", scale.start().to_string())
             .text("highest", scale.end().to_string());
         let labels = Labels::digits(scale.clone());
