@@ -1,6 +1,6 @@
 //! What a judge was found to be, and whether that still holds.
 
-use super::{Confusion, Floor, Gate, Item, Kind, Line, Noise, Report};
+use super::{Bars, Confusion, Floor, Gate, Item, Kind, Line, Noise, Report};
 use crate::calendar;
 use crate::report::clean;
 use llmtest_metrics::hash;
@@ -42,6 +42,9 @@ pub struct Certificate {
     pub date: String,
     /// What the labels are.
     pub kind: Kind,
+    /// What made yes and no of numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bars: Option<Bars>,
     /// What was asked of it.
     pub floor: Floor,
     /// Whether it may gate.
@@ -122,6 +125,7 @@ impl Certificate {
             labels: report.labelled,
             date,
             kind: report.kind,
+            bars: Some(report.bars).filter(|bars| *bars != Bars::default()),
             floor,
             gate: report.gate,
             confusion: report.confusion,

@@ -2,7 +2,8 @@
 
 use super::Mark;
 use crate::dataset::escape_id;
-use crate::{Outcome, RunReport};
+use crate::report::{clean, clean_name};
+use crate::{MeasurementRecord, Outcome, RunReport, TestRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -85,6 +86,11 @@ impl Default for Fields {
 /// assert_eq!(items[0].verdicts, [Some(Mark::Yes), Some(Mark::No), None]);
 /// ```
 pub fn read(name: &str, text: &str, fields: &Fields) -> Result<Vec<Item>, String> {
+    // Ids and names of fields are anybody's.
+    items(name, text, fields).map_err(|error| clean(&error))
+}
+
+fn items(name: &str, text: &str, fields: &Fields) -> Result<Vec<Item>, String> {
     let rows = if name.to_lowercase().ends_with(".csv") {
         csv_rows(name, text)?
     } else {
@@ -292,18 +298,30 @@ impl Judged {
 ///
 /// # Errors
 ///
-/// Fails if the metric was not measured, and names those that were.
+/// Fails if the metric was not measured, and names those that were; and where it is not known which of several measurements
+/// a label of an id is about: those of tests that have rows of one id, or of several components.
 pub fn read_run(report: &RunReport, metric: &str) -> Result<Judged, String> {
     let mut judged = Judged::default();
     let mut known = std::collections::BTreeSet::new();
     let mut models = HashSet::new();
+    let mut tests: HashMap<String, &TestRecord> = HashMap::new();
     for test in &report.tests {
         let id = test.row.clone().unwrap_or_else(|| test.test.clone());
         for trial in &test.trials {
+            let mut before: Option<&MeasurementRecord> = None;
             for m in trial.measurements.iter().filter(|m| !m.part) {
                 known.insert(m.metric.as_str());
                 if m.metric != metric && m.label.as_deref() != Some(metric) {
                     continue;
+                }
+                if let Some(first) = before.replace(m) {
+                    return Err(twice(metric, &id, first, m));
+                }
+                let other = tests
+                    .insert(id.clone(), test)
+                    .filter(|other| (&other.binary, &other.test) != (&test.binary, &test.test));
+                if let Some(other) = other {
+                    return Err(in_two(metric, &id, other, test));
                 }
                 let mark = match m.outcome {
                     Outcome::Passed => Some(Mark::Yes),
@@ -333,6 +351,32 @@ pub fn read_run(report: &RunReport, metric: &str) -> Result<Judged, String> {
         ));
     }
     Ok(judged)
+}
+
+fn twice(metric: &str, id: &str, first: &MeasurementRecord, second: &MeasurementRecord) -> String {
+    let of = |m: &MeasurementRecord| match &m.component {
+        Some(component) => format!("of the component `{}`", clean_name(component)),
+        None => "of the whole".to_string(),
+    };
+    format!(
+        "`{metric}` was measured more than once in a trial of `{}`: {}, and {}\n\
+         hint: give each a name in the test, `.named(\"…\")`, and ask for that",
+        clean_name(id),
+        of(first),
+        of(second)
+    )
+}
+
+fn in_two(metric: &str, id: &str, first: &TestRecord, second: &TestRecord) -> String {
+    let shown = |test: &TestRecord| clean_name(&format!("{}::{}", test.binary, test.test));
+    format!(
+        "`{metric}` was measured of `{}` in two tests, `{}` and `{}`\n\
+         hint: say which one the labels are of: `--test {}`",
+        clean_name(id),
+        shown(first),
+        shown(second),
+        clean_name(&first.test)
+    )
 }
 
 #[cfg(test)]

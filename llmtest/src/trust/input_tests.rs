@@ -131,6 +131,55 @@ fn verdicts_of_a_run_are_joined_by_id() {
 }
 
 #[test]
+fn verdicts_of_two_tests_or_components_are_no_repeats_of_each_other() {
+    let measured = |component: Option<&str>| {
+        serde_json::json!({
+            "metric": "faithfulness", "component": component, "nth": 1, "outcome": "passed", "score": 1.0,
+            "bar": {"at_least": 0.5}, "duration": 0.0,
+        })
+    };
+    let test = |test: &str, measurements: Vec<Value>| {
+        serde_json::json!({
+            "test": test, "row": "a\u{1b}[2J", "binary": "evals", "file": "evals.rs", "line": 1, "outcome": "passed",
+            "passes_needed": 1, "attempt": 1, "duration": 0.0,
+            "trials": [{"outcome": "passed", "duration": 0.0, "measurements": measurements}],
+        })
+    };
+    let error = |tests: Vec<Value>| {
+        let report = serde_json::json!({"format": 1, "run": {}, "tests": tests});
+        read_run(
+            &RunReport::from_json(&report.to_string()).unwrap(),
+            "faithfulness",
+        )
+        .unwrap_err()
+    };
+    let two = error(vec![
+        test("one", vec![measured(None)]),
+        test("two", vec![measured(None)]),
+    ]);
+    assert!(two.contains("`evals::one` and `evals::two`"), "{two}");
+    assert!(two.contains("hint: ") && !two.contains('\u{1b}'), "{two}");
+    let parts = error(vec![test(
+        "one",
+        vec![measured(None), measured(Some("search"))],
+    )]);
+    assert!(
+        parts.contains("of the whole, and of the component `search`"),
+        "{parts}"
+    );
+}
+
+#[test]
+fn what_a_file_says_reaches_no_terminal_as_it_is() {
+    let row = "{\"id\": \"a\\u001b[2J\", \"label\": true}\n";
+    let error = read("f.jsonl", &row.repeat(2), &Fields::default()).unwrap_err();
+    assert!(
+        error.contains("is already used on line 1") && !error.contains('\u{1b}'),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_second_verdict_as_shown_is_put_in_the_numbering_of_the_data() {
     let of = |said: &str| {
         let row = format!("{{\"label\": \"A\", \"verdict\": {said}}}");

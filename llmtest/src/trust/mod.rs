@@ -40,7 +40,7 @@ pub use kappa::{Level, Weights, alpha, cohen, fleiss};
 pub use marks::Mark;
 pub use noise::{Noise, majority, majority_error};
 pub use pairwise::{PairRule, Pairs, Side};
-pub use report::{Floor, Gate, Kind, Line, Report};
+pub use report::{Bars, Floor, Gate, Kind, Line, Report};
 
 use crate::stats::{Interval, wilson};
 use serde::{Deserialize, Serialize};

@@ -43,6 +43,41 @@ impl Default for Floor {
     }
 }
 
+/// What makes yes and no of numbers: at least this is yes.
+///
+/// ```
+/// use llmtest::trust::Bars;
+///
+/// // People gave one to five stars, and the judge a score in `0.0..=1.0`.
+/// let bars = Bars { labels: Some(4.0), scores: Some(0.7) };
+/// assert_ne!(bars, Bars::from(Some(0.7)));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bars {
+    /// Of labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<f64>,
+    /// Of the judge's scores, and of its verdicts where those are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<f64>,
+}
+
+/// One for both.
+impl From<Option<f64>> for Bars {
+    fn from(bar: Option<f64>) -> Self {
+        Self {
+            labels: bar,
+            scores: bar,
+        }
+    }
+}
+
+impl Bars {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Whether a judge may gate.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
@@ -82,6 +117,9 @@ pub struct Line {
 pub struct Report {
     /// What the labels are.
     pub kind: Kind,
+    /// What made yes and no of numbers.
+    #[serde(default, skip_serializing_if = "Bars::is_none")]
+    pub bars: Bars,
     /// Rows that were read.
     pub items: usize,
     /// Those on which people agree by majority; of numbers, those with a number.
@@ -105,8 +143,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of items that were read. Of labels that are numbers or words, `bar` makes yes and no: at least `bar` is yes, of
-    /// labels, verdicts and scores.
+    /// Of items that were read. Of numbers, `bars` make yes and no; an `Option<f64>` is one bar for labels, verdicts and
+    /// scores.
     ///
     /// # Errors
     ///
@@ -121,14 +159,14 @@ impl Report {
     /// assert!(!report.gate.may);
     /// assert_eq!(report.figure("accuracy").unwrap().value, Some(0.5));
     /// ```
-    pub fn of(items: &[Item], floor: Floor, bar: Option<f64>) -> Result<Self, String> {
+    pub fn of(items: &[Item], floor: Floor, bars: impl Into<Bars>) -> Result<Self, String> {
+        let bars = bars.into();
         let cut: Vec<Item>;
-        let items = match bar {
-            Some(bar) => {
-                cut = items.iter().map(|item| above(item, bar)).collect();
-                &cut
-            }
-            None => items,
+        let items = if bars.is_none() {
+            items
+        } else {
+            cut = items.iter().map(|item| above(item, bars)).collect();
+            &cut
         };
         let kind = kind(items);
         let labelled: Vec<(&Item, Mark)> = items
@@ -157,6 +195,7 @@ impl Report {
             .collect();
         let mut report = Self {
             kind,
+            bars,
             items: items.len(),
             labelled: labelled.len(),
             judged,
@@ -175,6 +214,7 @@ impl Report {
         }
         report.people(items);
         report.correlations(&labelled);
+        report.grades(&labelled);
         report.repeats(&labelled);
         report.decide(floor);
         Ok(report)
@@ -386,6 +426,44 @@ impl Report {
             alpha(&units, level),
             "Krippendorff's, all people together",
         );
+        if numbers && grades(units.iter().flatten().copied()).is_some() {
+            self.push(
+                "people, alpha of ranks",
+                alpha(&units, Level::Ordinal),
+                "the same, of their order alone",
+            );
+        }
+    }
+
+    /// Agreement of grades: how far apart they are counts.
+    fn grades(&mut self, labelled: &[(&Item, Mark)]) {
+        if self.kind != Kind::Numbers {
+            return;
+        }
+        let pairs: Vec<Vec<f64>> = labelled
+            .iter()
+            .filter_map(|(item, label)| Some(vec![label.number()?, score(item)?]))
+            .collect();
+        let Some((least, count)) = grades(pairs.iter().flatten().copied()) else {
+            return;
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few whole numbers from zero"
+        )]
+        let place = |value: f64| (value - least) as usize;
+        let places: Vec<_> = pairs.iter().map(|p| (place(p[0]), place(p[1]))).collect();
+        self.push(
+            "kappa, quadratic",
+            cohen(&places, count, Weights::Quadratic),
+            "agreement of grades beyond chance, by their squared distance",
+        );
+        self.push(
+            "alpha, ordinal",
+            alpha(&pairs, Level::Ordinal),
+            "Krippendorff's, of labels and scores by their order",
+        );
     }
 
     fn correlations(&mut self, labelled: &[(&Item, Mark)]) {
@@ -563,6 +641,30 @@ impl Report {
         let _ = writeln!(text, "\nthe judge {}", self.gate.sentence());
         text
     }
+}
+
+/// The most grades of a scale that agreement is counted of grade by grade.
+const GRADES: f64 = 11.0;
+
+/// The least grade and how many there are up to the highest, where all values are whole and of a short scale.
+fn grades(values: impl Iterator<Item = f64>) -> Option<(f64, usize)> {
+    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values {
+        if value.fract().abs() > 0.0 || !value.is_finite() {
+            return None;
+        }
+        (least, most) = (least.min(value), most.max(value));
+    }
+    let count = most - least + 1.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "in range, by the check"
+    )]
+    let found = (2.0..=GRADES)
+        .contains(&count)
+        .then_some((least, count as usize));
+    found
 }
 
 #[cfg(test)]

@@ -162,6 +162,50 @@ fn a_bar_makes_yes_and_no_of_numbers() {
 }
 
 #[test]
+fn labels_and_scores_may_have_bars_of_their_own() {
+    let text = "{\"label\": [4, 5], \"score\": 0.9}\n{\"label\": [1, 2], \"score\": 0.2}";
+    let fields = Fields {
+        score: Some("score".into()),
+        ..Fields::default()
+    };
+    let items = read("rows.jsonl", text, &fields).unwrap();
+    let bars = Bars {
+        labels: Some(4.0),
+        scores: Some(0.7),
+    };
+    let found = Report::of(&items, Floor::default(), bars).unwrap();
+    assert_eq!(found.figure("accuracy").unwrap().value, Some(1.0));
+    assert_eq!(found.bars, bars);
+    let text = "{\"label\": \"yes\", \"score\": 0.9}\n{\"label\": \"no\", \"score\": 0.6}";
+    let items = read("rows.jsonl", text, &fields).unwrap();
+    let bars = Bars {
+        labels: None,
+        ..bars
+    };
+    let found = Report::of(&items, Floor::default(), bars).unwrap();
+    assert_eq!(found.figure("accuracy").unwrap().value, Some(1.0));
+}
+
+#[test]
+fn grades_agree_by_their_distance_and_by_their_order() {
+    let row = |(label, score): (u32, u32)| json!({"label": label, "score": score});
+    let pairs = [(1, 1), (2, 2), (3, 4), (4, 4), (5, 5), (3, 1)];
+    let found = report(&pairs.map(row));
+    let near = |name: &str, value: f64| {
+        let figure = found.figure(name).unwrap();
+        assert!((figure.value.unwrap() - value).abs() < 1e-12, "{figure:?}");
+    };
+    // By their formulas, in another program.
+    near("kappa, quadratic", 0.8);
+    near("alpha, ordinal", 0.8233333333333334);
+    let odd = report(&[
+        json!({"label": 1, "score": 0.5}),
+        json!({"label": 3, "score": 2}),
+    ]);
+    assert_eq!(odd.figure("kappa, quadratic"), None);
+}
+
+#[test]
 fn labels_without_verdicts_are_an_error() {
     let items = read("rows.jsonl", "{\"label\": true}", &Fields::default()).unwrap();
     assert!(

@@ -1,6 +1,6 @@
 //! What people, and the judge, say of an item together.
 
-use super::{Item, Kind, Mark, Side, majority};
+use super::{Bars, Item, Kind, Mark, Side, majority};
 
 /// What the labels are.
 pub(super) fn kind(items: &[Item]) -> Kind {
@@ -52,22 +52,25 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / n as f64)
 }
 
-/// With yes and no for numbers at and below the bar.
-pub(super) fn above(item: &Item, bar: f64) -> Item {
-    let yes = |value: f64| Some(if value >= bar { Mark::Yes } else { Mark::No });
-    let cut = |mark: &Option<Mark>| match mark {
-        Some(Mark::Number(value)) => yes(*value),
-        other => other.clone(),
-    };
-    let verdicts: Vec<Option<Mark>> = item.verdicts.iter().map(cut).collect();
-    let people = mean(item.labels.iter().flatten().filter_map(Mark::number));
-    Item {
-        labels: people.map_or_else(|| item.labels.clone(), |value| vec![yes(value)]),
-        verdicts: if verdicts.is_empty() {
-            item.scores.iter().map(|score| yes(*score)).collect()
+/// With yes and no for numbers at and below the bars.
+pub(super) fn above(item: &Item, bars: Bars) -> Item {
+    let yes = |value: f64, bar: f64| Some(if value >= bar { Mark::Yes } else { Mark::No });
+    let numbers = item.labels.iter().flatten().filter_map(Mark::number);
+    let people = bars.labels.zip(mean(numbers));
+    let verdicts = bars.scores.map(|bar| {
+        let cut = |mark: &Option<Mark>| match mark {
+            Some(Mark::Number(value)) => yes(*value, bar),
+            other => other.clone(),
+        };
+        if item.verdicts.is_empty() {
+            item.scores.iter().map(|score| yes(*score, bar)).collect()
         } else {
-            verdicts
-        },
+            item.verdicts.iter().map(cut).collect()
+        }
+    });
+    Item {
+        labels: people.map_or_else(|| item.labels.clone(), |(bar, value)| vec![yes(value, bar)]),
+        verdicts: verdicts.unwrap_or_else(|| item.verdicts.clone()),
         ..item.clone()
     }
 }

@@ -9,8 +9,8 @@
 use clap::{Args, Parser, Subcommand};
 use llmtest::RunReport;
 use llmtest::trust::{
-    Certificate, Confusion, Current, Estimator, Fields, Figure, Floor, Freshness, Item, Judged,
-    Mark, Report, correct, read, read_run, today,
+    Bars, Certificate, Confusion, Current, Estimator, Fields, Figure, Floor, Freshness, Item,
+    Judged, Mark, Report, correct, read, read_run, today,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -93,9 +93,15 @@ struct Rows {
     /// The second verdict of a pair is of the answers as they were shown, swapped: `A` is the data's B
     #[arg(long)]
     as_shown: bool,
-    /// Makes yes and no of numbers: yes is at least this
+    /// Makes yes and no of numbers, of labels and of scores: yes is at least this
     #[arg(long)]
     bar: Option<f64>,
+    /// The bar of labels, where it is another than that of scores
+    #[arg(long)]
+    label_bar: Option<f64>,
+    /// The bar of scores, where it is another than that of labels
+    #[arg(long)]
+    score_bar: Option<f64>,
 }
 
 /// A field is a name, a path such as `human.coherence`, or a pointer such as `/judges/*/verdict`.
@@ -129,6 +135,9 @@ struct Run {
     /// The metric whose verdicts they are
     #[arg(long)]
     metric: Option<String>,
+    /// The test that measured it, where several have rows of the same ids
+    #[arg(long, requires = "run")]
+    test: Option<String>,
 }
 
 #[derive(Args)]
@@ -278,6 +287,13 @@ fn corrected(counts: &Confusion, passed: u64, of: u64, json: bool) -> Result<Str
 }
 
 impl Rows {
+    fn bars(&self) -> Bars {
+        Bars {
+            labels: self.label_bar.or(self.bar),
+            scores: self.score_bar.or(self.bar),
+        }
+    }
+
     fn floor(&self) -> Floor {
         Floor {
             kappa: self.least_kappa,
@@ -317,8 +333,11 @@ impl Run {
         } else {
             path.clone()
         };
-        let report = RunReport::from_json(&text(&file)?)
+        let mut report = RunReport::from_json(&text(&file)?)
             .map_err(|error| format!("{}: {error}", file.display()))?;
+        if let Some(test) = &self.test {
+            report.tests.retain(|record| record.test == *test);
+        }
         read_run(&report, metric).map(Some)
     }
 }
@@ -338,7 +357,7 @@ fn measured(rows: &Rows) -> Result<(Vec<Item>, Report, Option<Judged>), String> 
     if rows.as_shown {
         items = items.into_iter().map(Item::unswapped).collect();
     }
-    let report = Report::of(&items, rows.floor(), rows.bar)?;
+    let report = Report::of(&items, rows.floor(), rows.bars())?;
     Ok((items, report, judged))
 }
 
