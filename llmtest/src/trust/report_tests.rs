@@ -197,7 +197,7 @@ fn grades_agree_by_their_distance_and_by_their_order() {
     };
     // By their formulas, in another program.
     near("kappa, quadratic", 0.8);
-    near("alpha, ordinal", 0.8233333333333334);
+    near("alpha, ordinal", 0.823_333_333_333_333_4);
     let odd = report(&[
         json!({"label": 1, "score": 0.5}),
         json!({"label": 3, "score": 2}),

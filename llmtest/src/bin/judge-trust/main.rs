@@ -55,7 +55,7 @@ enum Command {
         #[command(flatten)]
         places: Places,
         #[command(flatten)]
-        run: Run,
+        run: FromRun,
         #[command(flatten)]
         judge: Judge,
     },
@@ -83,7 +83,7 @@ struct Rows {
     #[command(flatten)]
     places: Places,
     #[command(flatten)]
-    run: Run,
+    run: FromRun,
     /// The least kappa of a judge that may gate
     #[arg(long, default_value_t = Floor::default().kappa)]
     least_kappa: f64,
@@ -128,7 +128,7 @@ struct Places {
 }
 
 #[derive(Args)]
-struct Run {
+struct FromRun {
     /// The folder of a run, or its report.json: verdicts come from it
     #[arg(long, requires = "metric")]
     run: Option<PathBuf>,
@@ -323,7 +323,7 @@ impl Places {
     }
 }
 
-impl Run {
+impl FromRun {
     fn read(&self) -> Result<Option<Judged>, String> {
         let (Some(path), Some(metric)) = (&self.run, &self.metric) else {
             return Ok(None);
@@ -361,7 +361,7 @@ fn measured(rows: &Rows) -> Result<(Vec<Item>, Report, Option<Judged>), String> 
     Ok((items, report, judged))
 }
 
-fn current(run: &Run, judged: Option<&Judged>, judge: &Judge) -> Result<Current, String> {
+fn current(run: &FromRun, judged: Option<&Judged>, judge: &Judge) -> Result<Current, String> {
     let mut prompts = judged.map(|judged| judged.prompts.clone());
     for prompt in &judge.prompt {
         let (purpose, version) = prompt

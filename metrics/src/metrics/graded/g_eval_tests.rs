@@ -314,7 +314,7 @@ async fn a_grade_by_probabilities_sees_the_images_too() {
     for prompt in judge.prompts() {
         assert_eq!(
             prompt.messages[1].images,
-            [image.clone()],
+            std::slice::from_ref(&image),
             "{}",
             prompt.purpose
         );
