@@ -36,10 +36,10 @@ nobody_lost
 expect 0 ' 1 test run: 1 passed' --test fixture_concurrent --run-ignored only -E 'test(=forgotten::7)'
 expect 100 'outside of all cases this process called `number` \(' --test fixture_concurrent_plain --run-ignored only -E 'test(=forgotten)'
 # One process, eight of nextest, and four parts of a run on machines of their own say the same.
-each() { cargo nextest run --workspace --locked --no-fail-fast --test fixture_concurrent -E 'test(/^tasks::/)' "$@" >"$work/out" 2>&1; }
+each() { LLMTEST_MODE=replay cargo nextest run -p handbook --locked --no-fail-fast "$@" >"$work/out" 2>&1; }
 LLMTEST_DIR=$work/eight each --test-threads 8
 for n in 1 2 3 4; do LLMTEST_DIR=$work/part$n each --partition "count:$n/4"; done
-LLMTEST_DIR=$work/one cargo test --workspace --locked --test fixture_concurrent -- tasks:: >"$work/out" 2>&1
+LLMTEST_MODE=replay LLMTEST_DIR=$work/one cargo test -p handbook --locked >"$work/out" 2>&1
 LLMTEST_DIR=$work/merged cargo run -q --locked -p llmtest --features cli --bin cargo-llmtest -- \
   merge "$work"/part[1-4] --into merged
 cargo run -q --locked -p llmtest-tests --bin scale -- same "$work"/{one,eight,merged}/report.json

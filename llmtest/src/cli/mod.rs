@@ -3,6 +3,7 @@
 mod findings;
 mod gate;
 mod history;
+mod init;
 mod project;
 mod recordings;
 mod report;
@@ -13,7 +14,7 @@ mod table;
 
 pub use crate::config::Place;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// What a command prints, and how it ends: 0 is well, 1 that it could not do what it was asked, 2 a wrong command line.
@@ -70,6 +71,18 @@ enum Command {
     Recordings(recordings::Recordings),
     /// Runs the tests as one run, and gates them
     Run(run::RunArgs),
+    /// Runs the tests and records anew what judges and stages say; this costs money where judges do
+    Record(run::RunArgs),
+    /// Writes the two files that a project needs
+    Init(init::InitArgs),
+    /// Prints the completions of a shell
+    #[command(
+        after_help = "Example:\n  cargo llmtest completions bash > ~/.local/share/bash-completion/completions/cargo-llmtest"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Lists the runs that were recorded
     Runs(history::RunsArgs),
     /// Shows a run, or a case of it, as the tests did
@@ -122,6 +135,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
             }
         },
         Command::Run(args) => run::run(&args, place),
+        Command::Record(args) => run::record(args, place),
+        Command::Init(args) => init::init(&args, place),
+        Command::Completions { shell } => Ok(Output::well(completions(shell))),
         Command::Runs(args) => history::runs(&args, place),
         Command::Show(args) => show::show(&args, place),
         Command::Merge(args) => history::merge(&args, place),
@@ -138,6 +154,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
         out: String::new(),
         err: format!("error: {why}\n"),
     })
+}
+
+/// The tool is called by cargo, or by its own name.
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut out = Vec::new();
+    let mut command = Cli::command().bin_name("cargo-llmtest");
+    clap_complete::generate(shell, &mut command, "cargo-llmtest", &mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::gate::gated;
 use super::project::Project;
+use super::recordings::{self, Recordings};
 use super::{Failure, Output, Place};
 use crate::gate::Verdict;
 use crate::report::Outcome;
@@ -209,6 +210,28 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         code,
         ..Output::well(out)
     })
+}
+
+/// A run that records everything anew, and what the folder of the recordings then holds.
+pub(super) fn record(mut args: RunArgs, place: &Place) -> Result<Output, Failure> {
+    if args.live || args.replay {
+        return Err("`record` has a mode of its own\nhint: leave --live and --replay out".into());
+    }
+    args.record = true;
+    let mut output = run(&args, place)?;
+    if !args.estimate {
+        match recordings::run(Recordings::List { json: false }, place) {
+            Ok(list) => output.out.push_str(&list),
+            Err((list, why)) => {
+                output.out.push_str(&list);
+                let _ = writeln!(output.err, "note: {why}");
+            }
+        }
+        output
+            .out
+            .push_str("what no test uses any more: `cargo llmtest recordings stale`\n");
+    }
+    Ok(output)
 }
 
 /// Whether the gate fails for Errored cases alone.

@@ -1,6 +1,5 @@
 //! Comparisons with the baseline: of the cases that pass, and of every measurement.
 
-use super::flakiness::case_name;
 use super::pairs::{Difference, Pairs, pass_share, scored, worst};
 use super::policy::Policy;
 use super::verdict::{GateCheck, Verdict};
@@ -12,8 +11,8 @@ use std::sync::Arc;
 
 /// What is compared of one thing.
 #[derive(Default)]
-struct Compared {
-    differences: Vec<Difference>,
+struct Compared<'a> {
+    differences: Vec<Difference<'a>>,
     now: f64,
     before: f64,
     /// Cases that had a score in the baseline and have none now.
@@ -23,8 +22,8 @@ struct Compared {
     bases: (BTreeSet<Arc<Basis>>, BTreeSet<Arc<Basis>>),
 }
 
-impl Compared {
-    fn add(&mut self, difference: Difference, now: f64, before: f64) {
+impl<'a> Compared<'a> {
+    fn add(&mut self, difference: Difference<'a>, now: f64, before: f64) {
         self.differences.push(difference);
         self.now += now;
         self.before += before;
@@ -37,7 +36,7 @@ pub(super) fn compare_all(
     policy: &Policy,
     warnings: &mut Vec<String>,
 ) -> Vec<GateCheck> {
-    let mut compared: Vec<(String, f64, Compared)> = vec![(
+    let mut compared: Vec<(String, f64, Compared<'_>)> = vec![(
         "cases that pass".to_string(),
         policy.margin,
         cases(pairs, |_| true),
@@ -93,7 +92,7 @@ pub(super) fn compare_all(
 }
 
 /// The share of trials that pass, case by case.
-fn cases(pairs: &Pairs<'_>, wanted: impl Fn(&[String]) -> bool) -> Compared {
+fn cases<'a>(pairs: &Pairs<'a>, wanted: impl Fn(&[String]) -> bool) -> Compared<'a> {
     let mut compared = Compared::default();
     for pair in pairs.deciding.iter().filter(|pair| wanted(&pair.now.tags)) {
         let Some(before) = pair.before.and_then(pass_share) else {
@@ -104,7 +103,7 @@ fn cases(pairs: &Pairs<'_>, wanted: impl Fn(&[String]) -> bool) -> Compared {
             continue;
         };
         let difference = Difference {
-            name: case_name(&pair.now.key),
+            case: &pair.now.key,
             value: now - before,
             unchanged: pair.unchanged,
         };
@@ -114,8 +113,8 @@ fn cases(pairs: &Pairs<'_>, wanted: impl Fn(&[String]) -> bool) -> Compared {
 }
 
 /// Every measurement that a case has in both runs.
-fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared> {
-    let mut all: BTreeMap<&MeasurementKey, Compared> = BTreeMap::new();
+fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared<'a>> {
+    let mut all: BTreeMap<&MeasurementKey, Compared<'_>> = BTreeMap::new();
     for pair in &pairs.deciding {
         let Some(case_before) = pair.before else {
             continue;
@@ -138,7 +137,7 @@ fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared>
                 _ => 1.0,
             };
             let difference = Difference {
-                name: case_name(&pair.now.key),
+                case: &pair.now.key,
                 value: sign * (new - old),
                 unchanged: pair.unchanged,
             };
@@ -150,7 +149,7 @@ fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared>
 
 /// In a replay, a case that equals the baseline's by hash is known not to differ. In a live run two labels may be equal by
 /// chance: there it is a case without a difference, as others are.
-fn judge(found: &Compared, margin: f64, alpha: f64, replayed: bool) -> Option<NonInferiority> {
+fn judge(found: &Compared<'_>, margin: f64, alpha: f64, replayed: bool) -> Option<NonInferiority> {
     let known = replayed || found.differences.iter().all(|d| d.unchanged);
     let moved = found.differences.iter().filter(|d| !(d.unchanged && known));
     let moved: Vec<f64> = moved.map(|d| d.value).collect();
@@ -159,7 +158,7 @@ fn judge(found: &Compared, margin: f64, alpha: f64, replayed: bool) -> Option<No
 }
 
 /// What was judged by whom, where that changed.
-fn rejudged(title: &str, found: &Compared) -> Vec<String> {
+fn rejudged(title: &str, found: &Compared<'_>) -> Vec<String> {
     let judges = |bases: &BTreeSet<Arc<Basis>>| {
         let judges: BTreeSet<_> = bases
             .iter()
@@ -190,7 +189,7 @@ fn settled_by(judged: &NonInferiority, p: f64, alpha: f64) -> Option<usize> {
 fn check(
     title: &str,
     margin: f64,
-    found: &Compared,
+    found: &Compared<'_>,
     judged: NonInferiority,
     p: f64,
     policy: &Policy,
@@ -212,7 +211,10 @@ fn check(
     } else if unchanged == n && found.lost == 0 {
         (
             Verdict::Pass,
-            format!("nothing changed: {n} cases equal the baseline's by hash"),
+            match n {
+                1 => "nothing changed: the case equals the baseline's by hash".to_string(),
+                _ => format!("nothing changed: {n} cases equal the baseline's by hash"),
+            },
         )
     } else if 2 * found.lost > n {
         (Verdict::Inconclusive, format!("too much is missing{lost}"))

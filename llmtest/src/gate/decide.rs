@@ -96,6 +96,12 @@ fn headline(verdict: Verdict, checks: &[GateCheck], pairs: &Pairs<'_>) -> String
     let changes = &pairs.changes;
     match verdict {
         Verdict::Fail => format!("it fails for {}", named(Verdict::Fail)),
+        Verdict::Inconclusive if of(Verdict::Inconclusive).count() == 1 => {
+            let only = of(Verdict::Inconclusive).next();
+            only.map_or(String::new(), |check| {
+                format!("{}: {}", check.name, check.reason)
+            })
+        }
         Verdict::Inconclusive => {
             let settled = of(Verdict::Inconclusive)
                 .filter_map(|check| check.settled_by)

@@ -18,8 +18,8 @@ pub(super) struct Pair<'a> {
 }
 
 /// What one case says of one thing: the difference to the baseline, where that is below 0 when it got worse.
-pub(super) struct Difference {
-    pub(super) name: String,
+pub(super) struct Difference<'a> {
+    pub(super) case: &'a CaseKey,
     pub(super) value: f64,
     pub(super) unchanged: bool,
 }
@@ -100,14 +100,14 @@ fn is_replay(run: &Snapshot) -> bool {
 /// Whether every trial returned the same, and was judged the same.
 fn is_unchanged(now: &CaseSummary, before: &CaseSummary) -> bool {
     let same = |(a, b): (&TrialSummary, &TrialSummary)| {
-        let known = !a.digest.is_empty() && a.digest == b.digest;
+        let known = a.digest.is_some() && a.digest == b.digest;
         let judged = a.measurements.iter().zip(&b.measurements);
         known
             && a.outcome == b.outcome
             && a.measurements.len() == b.measurements.len()
             && judged
                 .into_iter()
-                .all(|(a, b)| a.key == b.key && !a.digest.is_empty() && a.digest == b.digest)
+                .all(|(a, b)| a.key == b.key && a.digest.is_some() && a.digest == b.digest)
     };
     now.outcome == before.outcome
         && now.trials.len() == before.trials.len()
@@ -168,12 +168,8 @@ pub(super) fn pass_share(case: &CaseSummary) -> Option<f64> {
 }
 
 /// The names of the cases that got worse, the worst first; at most ten.
-pub(super) fn worst(differences: &[Difference]) -> Vec<String> {
+pub(super) fn worst(differences: &[Difference<'_>]) -> Vec<String> {
     let mut worse: Vec<_> = differences.iter().filter(|d| d.value < 0.0).collect();
-    worse.sort_by(|a, b| {
-        a.value
-            .total_cmp(&b.value)
-            .then_with(|| a.name.cmp(&b.name))
-    });
-    worse.iter().take(10).map(|d| d.name.clone()).collect()
+    worse.sort_by(|a, b| a.value.total_cmp(&b.value).then_with(|| a.case.cmp(b.case)));
+    worse.iter().take(10).map(|d| case_name(d.case)).collect()
 }

@@ -33,6 +33,10 @@ pub(crate) fn latest_runs(root: &Path) -> Vec<Latest> {
     let mut runs: Vec<Latest> = folders
         .filter_map(|entry| {
             let path = entry.ok()?.path();
+            // One that is only being put together.
+            if path.file_name()?.to_string_lossy().starts_with('.') {
+                return None;
+            }
             let shards = shards_in(&path).ok()?;
             let written = shards
                 .iter()

@@ -25,6 +25,8 @@ pub(crate) use find::find;
 #[cfg(feature = "cli")]
 pub(crate) use read::OPENED;
 #[cfg(feature = "cli")]
+pub(crate) use read::digest;
+#[cfg(feature = "cli")]
 pub(crate) use slim::slim;
 pub use snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,

@@ -7,6 +7,7 @@ use crate::Result;
 use crate::cost::Spending;
 use crate::report::{GroupRecord, Outcome, RunInfo, RunReport};
 use llmtest_metrics::Bar;
+use llmtest_metrics::hash::Hasher;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -142,7 +143,7 @@ impl Names {
         TrialSummary {
             outcome: raw.outcome,
             error: raw.error,
-            digest: Arc::from(&*raw.digest),
+            digest: digest(&raw.digest),
             cost: raw.application.known_cost(),
             duration: raw.duration,
             measurements: fitted(
@@ -173,10 +174,23 @@ impl Names {
             bar: raw.bar,
             report_only: raw.report_only,
             basis: Self::once(&mut self.bases, basis),
-            digest: Arc::from(&*raw.digest),
+            digest: digest(&raw.digest),
             cost: raw.cost,
         }
     }
+}
+
+/// A digest as a number: reports write it with 16 hexadecimal digits.
+pub(crate) fn digest(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let number = |text: &str| u64::from_str_radix(text, 16).ok();
+    number(text).or_else(|| {
+        let mut hash = Hasher::new();
+        hash.part(text.as_bytes());
+        number(&hash.hex64())
+    })
 }
 
 /// `collect` takes over the memory of what was read, which is several times as large.

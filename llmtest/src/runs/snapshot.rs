@@ -70,9 +70,9 @@ pub struct TrialSummary {
     pub outcome: Outcome,
     /// What kept the body from returning a check.
     pub error: Option<String>,
-    /// The hash of the cases that the body returned; empty in the reports of earlier versions, where nothing says whether
+    /// The hash of the cases that the body returned; none in the reports of earlier versions, where nothing says whether
     /// two trials are equal.
-    pub digest: Arc<str>,
+    pub digest: Option<u64>,
     /// What the application spent, in US dollars; none where that is not known of all of its calls.
     pub cost: Option<f64>,
     /// Seconds of the body.
@@ -132,8 +132,8 @@ pub struct MeasurementSummary {
     pub report_only: bool,
     /// How it was judged.
     pub basis: Arc<Basis>,
-    /// The hash of what was judged and of the judgement; empty in the reports of earlier versions.
-    pub digest: Arc<str>,
+    /// The hash of what was judged and of the judgement; none in the reports of earlier versions.
+    pub digest: Option<u64>,
     /// What live calls of the judge cost, in US dollars.
     pub cost: Option<f64>,
 }

@@ -1,7 +1,7 @@
 //! What the overview and the table are made of: a line a case, and the numbers of every metric.
 
 use crate::report::{MeasurementRecord, Outcome, TestRecord};
-use crate::runs::{CaseSummary, MeasurementKey, Snapshot};
+use crate::runs::{CaseSummary, MeasurementKey, Snapshot, digest};
 use crate::stats::{Interval, Moments, t_interval};
 use llmtest_metrics::Bar;
 use serde::Serialize;
@@ -291,12 +291,12 @@ fn old_scores(case: &CaseSummary) -> BTreeMap<String, Old<'_>> {
 fn is_changed(case: &TestRecord, then: &CaseSummary) -> bool {
     let own = case.trials.iter().map(|trial| {
         let judged = trial.measurements.iter().filter(|judged| !judged.part);
-        let judged: Vec<&str> = judged.map(|judged| judged.digest.as_str()).collect();
-        (trial.digest.as_str(), judged)
+        let judged: Vec<_> = judged.map(|judged| digest(&judged.digest)).collect();
+        (digest(&trial.digest), judged)
     });
     let old = then.trials.iter().map(|trial| {
-        let judged: Vec<&str> = trial.measurements.iter().map(|m| &*m.digest).collect();
-        (&*trial.digest, judged)
+        let judged: Vec<_> = trial.measurements.iter().map(|m| m.digest).collect();
+        (trial.digest, judged)
     });
     case.trials.iter().any(|trial| trial.digest.is_empty()) || !own.eq(old)
 }

@@ -110,8 +110,9 @@
     const box = svg("svg", { viewBox: "0 0 240 54", preserveAspectRatio: "none", role: "img", "aria-label": "Distribution of the scores from 0 to 1" });
     metric.histogram.forEach((count, at) => {
       if (!count) return;
-      const tall = Math.max(2, (height * count) / top), centre = (at + 0.5) / metric.histogram.length;
-      const missed = metric.bar && (metric.at_most ? centre > metric.bar : centre < metric.bar);
+      const tall = Math.max(2, (height * count) / top), bins = metric.histogram.length;
+      // The last column holds 1 itself, which meets every bar.
+      const missed = metric.bar != null && (metric.at_most ? at / bins > metric.bar : (at + 1) / bins <= metric.bar && at + 1 < bins);
       box.append(svg("rect", { x: at * step + 1, y: height - tall, width: step - 2, height: tall, rx: 1.5, class: missed ? "under" : "over" }));
     });
     box.append(svg("line", { x1: 0, x2: width, y1: height + 0.5, y2: height + 0.5, class: "axis" }));
