@@ -386,7 +386,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .parse::<f64>()
         .ok()
         .and_then(|number| Duration::try_from_secs_f64(number * seconds).ok())
-        .filter(|_| LONGEST > Duration::ZERO);
+        .filter(|limit| *limit <= LONGEST);
     match parsed {
         Some(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(format!(

@@ -195,7 +195,7 @@ impl Judges {
     pub(crate) fn brought(&self, judge: &AnyJudge) -> AnyJudge {
         let gate = self.gates.of_brought(judge.model(), &self.config);
         let paid = Budgeted::new(judge.clone(), self.till.clone()).into();
-        { let _ = gate; paid }
+        Limited::new(paid, gate, Manners::of(&self.config).once()).into()
     }
 
     /// How many calls have ended so far, well or not: a sign of life.
