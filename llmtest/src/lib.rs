@@ -53,7 +53,9 @@ pub use observe::{ReplayedError, carry, carry_fn, note_usage};
 #[cfg(feature = "harness")]
 pub use blame::{Blame, CausalShare, CausalTotals, Estimate, Lift, StageBlame};
 #[cfg(feature = "harness")]
-pub use cost::{BudgetReport, EstimateReport, RunCost, Spending};
+pub use cost::{
+    BudgetReport, EstimateReport, LimitChange, LimitReason, LimitReport, RunCost, Spending,
+};
 #[cfg(feature = "harness")]
 pub use dataset::DatasetError;
 #[cfg(feature = "harness")]

@@ -1,6 +1,6 @@
 //! How much is asked of a server at once, seen from outside: by one process and by several of one run.
 
-use llmtest::Outcome;
+use llmtest::{LimitChange, LimitReason, Outcome};
 use llmtest_tests::bench::Bench;
 use llmtest_tests::crowd::Crowd;
 use llmtest_tests::fixture;
@@ -46,6 +46,16 @@ fn every_call_is_answered_in_spite_of_refusals_and_the_run_says_how_many_there_w
         .map(|m| m.judge_calls)
         .sum();
     assert_eq!(calls, 80, "a refusal is no call of its own");
+    let limits = report.cost.expect("there were calls").limits;
+    let [judge] = limits.as_slice() else {
+        panic!("{limits:?}")
+    };
+    assert_eq!(judge.refused, seen.refused.len() as u64);
+    assert_eq!(judge.calls, 80 + judge.refused);
+    let last = judge.changes.last().expect("the limit went down");
+    let cut = |change: &&LimitChange| change.why == LimitReason::RateLimit;
+    assert!(judge.changes.iter().any(|change| cut(&change)), "{judge:?}");
+    assert!(judge.shared && last.to <= 16, "{judge:?}");
     for words in [
         "note: the judge `gpt-4.1-mini` ",
         " calls were refused and repeated\n",
@@ -62,6 +72,13 @@ fn the_processes_of_a_run_learn_together() {
     let seen = crowd.seen();
     assert_eq!(seen.answered.len(), 80);
     assert!(seen.refused.len() < 80, "{}", seen.refused.len());
+    let limits = bench.report().cost.expect("there were calls").limits;
+    let counted: Vec<_> = limits.iter().map(|judge| judge.refused).collect();
+    assert_eq!(
+        counted,
+        [seen.refused.len() as u64],
+        "once, and not by each process"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod budget;
 mod estimate;
 mod ledger;
+mod limits;
 mod money;
 mod prices;
 mod report;
@@ -13,6 +14,8 @@ mod till;
 
 pub(crate) use budget::{Budget, grouped};
 pub(crate) use estimate::{Known, estimate};
+pub(crate) use limits::CHANGES;
+pub use limits::{LimitChange, LimitReason, LimitReport};
 pub(crate) use prices::{OwnPrice, Prices};
 pub use report::{BudgetReport, EstimateReport, RunCost};
 pub(crate) use report::{CostSums, CostView, ProcessCost};

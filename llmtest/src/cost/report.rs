@@ -1,5 +1,6 @@
 //! What a run's calls took: the fold of its records, and of what each process knows beyond them.
 
+use super::limits::LimitReport;
 use super::prices::Prices;
 use super::spending::Spending;
 use crate::report::TestRecord;
@@ -32,6 +33,9 @@ pub struct RunCost {
     /// What was expected before the run, by all processes that said so together: one entry, or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub estimates: Vec<EstimateReport>,
+    /// The servers whose limit of calls in flight changed, or that refused calls; none in the reports of earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitReport>,
 }
 
 /// How a budget stands.
@@ -94,6 +98,7 @@ pub(crate) struct ProcessCost {
     pub(crate) embedders: BTreeMap<String, Spending>,
     pub(crate) budgets: Vec<BudgetReport>,
     pub(crate) estimate: Option<EstimateReport>,
+    pub(crate) limits: Vec<LimitReport>,
 }
 
 /// The part of a case that is about cost.
@@ -174,6 +179,12 @@ impl CostSums {
                 None => all.estimates.push(estimate),
             }
         }
+        for limit in process.limits {
+            match all.limits.iter_mut().find(|known| known.id == limit.id) {
+                Some(known) => known.merge(limit),
+                None => all.limits.push(limit),
+            }
+        }
         for budget in process.budgets {
             match all.budgets.iter_mut().find(|known| known.of == budget.of) {
                 // All processes share one; who ended last knows most.
@@ -197,7 +208,8 @@ impl CostSums {
             && all.application.calls == 0
             && all.budgets.is_empty()
             && all.over_budget == 0
-            && all.estimates.is_empty();
+            && all.estimates.is_empty()
+            && all.limits.is_empty();
         (!nothing).then(|| RunCost {
             prices_as_of: Prices::as_of().to_string(),
             ..all.clone()

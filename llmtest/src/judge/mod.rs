@@ -30,7 +30,7 @@ mod trouble;
 pub use reading::read_exchange;
 
 use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
-use crate::cost::Till;
+use crate::cost::{LimitReport, Till};
 use crate::recording::Recordings;
 use crate::redact::Redactor;
 use budgeted::Budgeted;
@@ -138,6 +138,11 @@ impl Judges {
     pub(crate) fn sharing(self, folder: PathBuf) -> Self {
         let gates = self.gates.sharing(folder);
         Self { gates, ..self }
+    }
+
+    /// How the limits of calls in flight changed, and what was refused.
+    pub(crate) fn limits(&self) -> Vec<LimitReport> {
+        self.gates.reports()
     }
 
     /// What is worth knowing at the end of a run: the servers that refused calls.

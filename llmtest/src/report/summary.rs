@@ -8,6 +8,8 @@ use super::repeats::Repeats;
 use super::terminal::Style;
 use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
+#[cfg(feature = "cli")]
+use crate::cost::LimitReport;
 use crate::cost::{CostSums, CostView, ProcessCost, RunCost, Spending, grouped};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -156,6 +158,10 @@ pub(crate) fn recorded_summary(tally: &Tally, report: &RunReport, style: Style) 
     );
     if let Some(cost) = &report.cost {
         out.push_str(&cost_lines(cost));
+        // A run itself says this in the notes at its end.
+        for told in cost.limits.iter().filter_map(LimitReport::text) {
+            let _ = writeln!(out, "{}", clean_name(&told));
+        }
     }
     out
 }

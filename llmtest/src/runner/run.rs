@@ -381,6 +381,7 @@ impl Run {
             embedders,
             budgets: self.till.budgets(),
             estimate: estimate.clone(),
+            limits: self.judges.iter().flat_map(Judges::limits).collect(),
         }
     }
 

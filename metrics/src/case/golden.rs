@@ -1,6 +1,6 @@
 //! Dataset rows.
 
-use super::{Component, Field, McpServer, Passage, TestCase, ToolCall, Turn, stated};
+use super::{Component, Field, Image, McpServer, Passage, TestCase, ToolCall, Turn, stated};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +51,9 @@ pub struct Golden {
     /// The MCP servers that the system can use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mcp_servers: Vec<McpServer>,
+    /// Images that belong to the question: addresses (`https://…`), or `data:image/png;base64,…`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// What is expected of components, by span name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
@@ -84,6 +87,7 @@ impl Golden {
             scenario: self.scenario,
             chatbot_role: self.chatbot_role,
             mcp_servers: self.mcp_servers,
+            images: self.images,
             stated: self.stated,
             metadata: self.metadata,
             components: self.components,
@@ -107,6 +111,7 @@ const KEYS: &[(&str, &str)] = &[
     ("scenario", "scenario"),
     ("chatbot_role", "chatbot_role"),
     ("mcp_servers", "mcp_servers"),
+    ("images", "images"),
     ("components", "components"),
     ("metadata", "metadata"),
     ("additional_metadata", "metadata"),
@@ -143,6 +148,7 @@ impl TryFrom<Map<String, Value>> for Golden {
                 "scenario" => golden.scenario = Some(read(&key, value)?),
                 "chatbot_role" => golden.chatbot_role = Some(read(&key, value)?),
                 "mcp_servers" => golden.mcp_servers = read(&key, value)?,
+                "images" => golden.images = read(&key, value)?,
                 "components" => golden.components = read(&key, value)?,
                 _ => golden.metadata = read(&key, value)?,
             }
@@ -170,6 +176,10 @@ fn id_text(key: &str, value: Value) -> Result<String, String> {
 /// The known key that was probably meant: at most two edits away, and fewer than half of its letters.
 fn near_miss(key: &str) -> Option<&'static str> {
     let lower = key.to_lowercase().replace('-', "_");
+    // A column of paths has this name; where an image is needed and there is none, the metric says so.
+    if lower == "image" {
+        return None;
+    }
     KEYS.iter()
         .map(|(known, _)| (*known, strsim::damerau_levenshtein(&lower, known)))
         .filter(|(known, distance)| *distance <= 2 && distance * 3 < known.len())
@@ -251,6 +261,25 @@ mod tests {
             (Some("s"), Some("r"))
         );
         assert!(case.metadata.is_empty());
+    }
+
+    #[test]
+    fn a_row_may_have_images() {
+        let row = json!({"input": "What is this?", "image": "cat.png",
+            "images": ["https://example.com/cat.png", "data:image/png;base64,UE5H"]});
+        let read = golden(row).unwrap();
+        assert_eq!(read.metadata["image"], "cat.png");
+        let copy: Golden = serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();
+        assert_eq!(copy.images, read.images);
+        let case = read.answered("A cat.");
+        let png = Image::from_bytes("image/png", *b"PNG");
+        assert_eq!(
+            case.images,
+            [Image::url("https://example.com/cat.png"), png]
+        );
+        let path = json!({"input": "q", "images": ["cat.png"]});
+        let error = golden(path).unwrap_err().to_string();
+        assert!(error.contains("`images`: an image must be"), "{error}");
     }
 
     #[test]

@@ -121,6 +121,7 @@ fn every_field_of_the_sources_has_an_entry() {
         ("llmtest/src/report/record.rs", "report-1", "RunReport"),
         ("llmtest/src/report/process.rs", "report-1", ""),
         ("llmtest/src/cost/report.rs", "report-1", ""),
+        ("llmtest/src/cost/limits.rs", "report-1", ""),
         ("llmtest/src/cost/spending.rs", "report-1", ""),
         ("llmtest/src/blame/mod.rs", "report-1", ""),
         ("metrics/src/trace/mod.rs", "report-1", ""),

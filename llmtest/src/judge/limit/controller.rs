@@ -14,6 +14,7 @@
 //! A round of which nothing was let in is *barren*: nothing begins for a second, for two after the next, and so on; then one
 //! call goes ahead alone, until the server takes calls again.
 
+use crate::cost::{CHANGES, LimitChange as Change, LimitReason as Why};
 use serde::{Deserialize, Serialize};
 
 /// The longest that a server's wish for a pause holds back calls that it has not refused: a minute, in milliseconds.
@@ -24,8 +25,6 @@ const LONGEST_COOLDOWN: u64 = 20_000;
 const PROBE: u64 = 10_000;
 /// The longest that a round waits for its calls, in milliseconds: what is still running then was let in.
 const LONGEST_ROUND: u64 = 10_000;
-/// So many changes are kept.
-const CHANGES: usize = 200;
 
 /// The bounds of one judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,28 +39,6 @@ pub(super) struct Rule {
     pub(super) cooldown: u64,
     /// After more barren rounds than this the server is given up: nobody waits for it any more.
     pub(super) retries: u32,
-}
-
-/// Why the limit changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Why {
-    /// Doubled after a clean round, before the first refusal.
-    SlowStart,
-    /// Raised after a clean round, or to try a level again.
-    SteadyStateUp,
-    /// Lowered: the server refused calls.
-    RateLimit,
-}
-
-/// A change of the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Change {
-    /// Milliseconds since 1970.
-    pub(super) at: u64,
-    pub(super) from: u32,
-    pub(super) to: u32,
-    pub(super) why: Why,
 }
 
 /// A call that has begun.
@@ -363,7 +340,6 @@ impl Controller {
     }
 
     /// Every change of the limit, the first 200 of them.
-    #[cfg(test)]
     pub(super) fn changes(&self) -> &[Change] {
         &self.changes
     }

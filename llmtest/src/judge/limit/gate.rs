@@ -3,6 +3,7 @@
 use super::controller::{Ended, Rule};
 use super::shared::{Folder, Store};
 use super::state::{Asker, Lease, Need, Rates, Wait};
+use crate::cost::LimitReport;
 use crate::runtime;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,9 +20,9 @@ const REAP: Duration = Duration::from_millis(300);
 /// sent back go before those that were never sent; only the first in the line asks for a place.
 #[derive(Debug)]
 pub(in crate::judge) struct Gate {
-    pub(super) store: Store,
+    store: Store,
     /// What the server is called in messages.
-    pub(super) title: String,
+    title: String,
     /// Its key, under which headers are remembered.
     pub(super) key: String,
     rule: Rule,
@@ -178,6 +179,27 @@ impl Gate {
         }
     }
 
+    /// How the limit changed since, and what was refused; nothing where neither was so. Blocks its thread.
+    pub(super) fn report(&self, since: u64) -> Option<LimitReport> {
+        let controller = self.store.look()?.controller;
+        let shared = self.store.is_shared();
+        // What changed before was seen by the processes that ran then.
+        let changes = controller.changes().iter().copied();
+        let changes = changes.filter(|change| !shared || change.at >= since);
+        let some = controller.refused() > 0 || !controller.changes().is_empty();
+        some.then(|| LimitReport {
+            id: llmtest_metrics::hash::short(self.key.as_bytes()),
+            of: self.title.clone(),
+            calls: controller.ended(),
+            refused: controller.refused(),
+            limit: controller.limit(),
+            most: controller.most(),
+            barren: controller.is_barren(),
+            shared,
+            changes: changes.collect(),
+        })
+    }
+
     fn stuck(&self) -> Stuck {
         let in_flight = self.store.try_change(|state, _| state.in_flight());
         Stuck {
@@ -289,7 +311,7 @@ pub(in crate::judge) fn left(until: Instant) -> Duration {
     until.saturating_duration_since(Instant::now())
 }
 
-fn millis_now() -> u64 {
+pub(super) fn millis_now() -> u64 {
     millis(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)

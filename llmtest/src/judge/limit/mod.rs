@@ -15,6 +15,7 @@ pub(super) use gate::{Gate, left, timed};
 pub(super) use state::Need;
 
 use crate::config::{JudgeConfig, MaxInFlight, Role};
+use crate::cost::LimitReport;
 use controller::Rule;
 use gate::Settings;
 use shared::Folder;
@@ -39,6 +40,8 @@ pub(super) struct Gates {
     folder: Option<Arc<Folder>>,
     answered: Arc<AtomicU64>,
     made: Mutex<BTreeMap<String, Arc<Gate>>>,
+    /// When this process began, in milliseconds since 1970.
+    started: u64,
 }
 
 impl Gates {
@@ -47,6 +50,7 @@ impl Gates {
             folder: None,
             answered,
             made: Mutex::default(),
+            started: gate::millis_now(),
         }
     }
 
@@ -116,10 +120,20 @@ impl Gates {
         gates.entry(key.clone()).or_insert_with(make).clone()
     }
 
+    /// What the servers took at once, of those whose limit changed or that refused calls.
+    pub(super) fn reports(&self) -> Vec<LimitReport> {
+        let gates = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = gates.values().filter_map(|gate| gate.report(self.started));
+        all.collect()
+    }
+
     /// What is worth knowing at the end of a run: the servers that refused calls, and why limits were not shared.
     pub(super) fn told(&self) -> Vec<String> {
-        let gates = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut told: Vec<String> = gates.values().filter_map(|gate| refusals(gate)).collect();
+        let mut told: Vec<String> = self
+            .reports()
+            .iter()
+            .filter_map(LimitReport::text)
+            .collect();
         let trouble = self.folder.as_ref().and_then(|folder| folder.trouble());
         told.extend(trouble.map(|why| {
             format!(
@@ -128,26 +142,6 @@ impl Gates {
         }));
         told
     }
-}
-
-fn refusals(gate: &Gate) -> Option<String> {
-    let state = gate.store.look()?;
-    let (controller, title) = (&state.controller, &gate.title);
-    let (limit, most) = (controller.limit(), controller.most());
-    let calls = match controller.refused() {
-        0 => return None,
-        1 => "1 call was refused".to_string(),
-        n => format!("{n} calls were refused"),
-    };
-    Some(if controller.is_barren() {
-        format!("{title} takes no calls any more: {calls}")
-    } else if limit < most {
-        format!(
-            "{title} takes about {limit} calls at once: the limit went from {most} to {limit}, and {calls} and repeated"
-        )
-    } else {
-        format!("{title} was asked too much: {calls} and repeated")
-    })
 }
 
 /// The bounds of a server that gets so many calls at once at most where nothing else is configured.

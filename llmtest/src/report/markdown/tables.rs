@@ -3,7 +3,7 @@
 use super::escape::{code, cut, prose};
 use super::{counted, sign};
 use crate::blame::{Blame, Estimate};
-use crate::cost::{RunCost, Spending};
+use crate::cost::{LimitReport, RunCost, Spending};
 use crate::gate::{GateCheck, GateReport, Verdict};
 use crate::report::record::{Outcome, TestRecord};
 use crate::runs::Snapshot;
@@ -349,6 +349,10 @@ pub(super) fn cost(out: &mut String, cost: &RunCost, most: usize) {
     }
     if lines.len() > most {
         let _ = writeln!(out, "- … and {} more", lines.len() - most);
+    }
+    let limits = cost.limits.iter().filter_map(LimitReport::text);
+    for told in limits.take(most) {
+        let _ = writeln!(out, "- {}", prose(&told));
     }
     for budget in cost
         .budgets
