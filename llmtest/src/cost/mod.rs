@@ -13,6 +13,8 @@ mod till;
 
 pub(crate) use budget::{Budget, grouped};
 pub(crate) use estimate::{Known, estimate};
+#[cfg(feature = "cli")]
+pub(crate) use money::Money;
 pub(crate) use prices::{OwnPrice, Prices};
 pub use report::{BudgetReport, EstimateReport, RunCost};
 pub(crate) use report::{CostSums, CostView, ProcessCost};
