@@ -45,7 +45,7 @@ pub(super) fn init(args: &InitArgs, place: &Place) -> Result<Output, Failure> {
         .into());
     }
     let mut out = String::new();
-    let added = with_tests(&text, &known, args.path.as_deref());
+    let added = with_tests(&text, &known, args.path.as_deref())?;
     if added == text {
         let _ = writeln!(
             out,
@@ -86,7 +86,7 @@ fn create(path: &Path, text: &str) -> Result<bool, Failure> {
 }
 
 /// The manifest with the dependency and the target, where it has none; all else stays as it is written.
-fn with_tests(text: &str, known: &toml::Table, path: Option<&str>) -> String {
+fn with_tests(text: &str, known: &toml::Table, path: Option<&str>) -> Result<String, Failure> {
     let mut text = text.to_string();
     let table = |name: &str| known.get(name).and_then(toml::Value::as_table);
     let has = |name: &str| table(name).is_some_and(|table| table.contains_key("llmtest"));
@@ -102,9 +102,21 @@ fn with_tests(text: &str, known: &toml::Table, path: Option<&str>) -> String {
                 *at += line.len();
                 Some((*at, line))
             })
-            .find(|(_, line)| line.trim() == "[dev-dependencies]");
-        if let Some((end, _)) = header {
-            text.insert_str(end, &dependency);
+            .find(|(_, line)| {
+                let header = line.split('#').next().unwrap_or_default();
+                let name: String = header.split_whitespace().collect();
+                name == "[dev-dependencies]"
+            });
+        if let Some((end, line)) = header {
+            let own_line = if line.ends_with('\n') { "" } else { "\n" };
+            text.insert_str(end, &format!("{own_line}{dependency}"));
+        } else if table("dev-dependencies").is_some_and(|known| !known.is_empty())
+            && !text.contains("[dev-dependencies.")
+        {
+            return Err(
+                "[dev-dependencies] is written in a way that no line can be added to\nhint: `cargo add --dev llmtest`, then this again"
+                    .into(),
+            );
         } else {
             end_line(&mut text);
             let _ = write!(text, "\n[dev-dependencies]\n{dependency}");
@@ -119,7 +131,7 @@ fn with_tests(text: &str, known: &toml::Table, path: Option<&str>) -> String {
         end_line(&mut text);
         text.push_str("\n[[test]]\nname = \"evals\"\nharness = false\n");
     }
-    text
+    Ok(text)
 }
 
 fn end_line(text: &mut String) {
@@ -133,7 +145,7 @@ mod tests {
     use super::*;
 
     fn changed(text: &str, path: Option<&str>) -> String {
-        with_tests(text, &toml::from_str(text).unwrap(), path)
+        with_tests(text, &toml::from_str(text).unwrap(), path).unwrap()
     }
 
     #[test]
@@ -152,6 +164,28 @@ mod tests {
             added,
             "a second time changes nothing"
         );
+    }
+
+    #[test]
+    fn however_the_section_is_written_the_manifest_stays_one() {
+        for text in [
+            "[package]\nname = \"shop\"\n[ dev-dependencies ] # ours\nserde = \"1\"\n",
+            "[package]\nname = \"shop\"\n[dev-dependencies]",
+            "[package]\nname = \"shop\"\n[dev-dependencies.serde]\nversion = \"1\"\n",
+        ] {
+            let table: toml::Table = toml::from_str(&changed(text, None)).unwrap();
+            let version = Some(env!("CARGO_PKG_VERSION"));
+            assert_eq!(
+                table["dev-dependencies"]["llmtest"].as_str(),
+                version,
+                "{text}"
+            );
+        }
+        let text = "dev-dependencies = { serde = \"1\" }\n[package]\nname = \"shop\"\n";
+        let Err(Failure(why)) = with_tests(text, &toml::from_str(text).unwrap(), None) else {
+            panic!("a line was added to it");
+        };
+        assert!(why.contains("\nhint: `cargo add --dev llmtest`"), "{why}");
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! `cargo llmtest …`, as a function: the binary only prints.
 
 mod findings;
+mod follow;
 mod gate;
 mod history;
 mod init;
+mod progress;
 mod project;
+mod record;
 mod recordings;
 mod report;
 mod run;
 mod runs;
 mod show;
 mod table;
+mod watch;
 
 pub use crate::config::Place;
 
@@ -57,12 +61,27 @@ impl<E: std::fmt::Display> From<E> for Failure {
     about = "Gates evaluation tests, and looks after what they leave behind",
     long_about = "Gates evaluation tests, and looks after what they leave behind.\n\n\
                   The tests themselves run with `cargo test`. Works in every folder of the project: llmtest.toml and the \
-                  variables LLMTEST_* count as they do for the tests."
+                  variables LLMTEST_* count as they do for the tests.",
+    after_help = "To begin:          cargo llmtest init && cargo test --test evals\n\
+                  Every day:         cargo llmtest run --replay --gate        asks no judge, costs nothing\n\
+                  A changed prompt:  cargo llmtest record                     asks the judges, which costs what they cost\n\
+                  Into what failed:  cargo llmtest report --format html --out eval.html\n\
+                  A new baseline:    cargo llmtest accept\n\n\
+                  `cargo llmtest help COMMAND` has examples of each; `cargo llmtest help exit-codes` says what CI sees."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+  0  well\n  \
+  1  it could not do what it was asked: no such run, nothing recorded, a file that cannot be written, a run that was stopped\n  \
+  2  a wrong command line\n\
+100  the gate failed: `cargo llmtest gate` says which check, and which cases\n\
+101  a test failed; with `run --gate` only one that is Errored, since the gate decides about scores\n\
+102  the gate is inconclusive, with `on-inconclusive = \"more-trials\"` under [gate]: each check names what would settle it\n\n\
+Example:\n  cargo llmtest run --gate; case $? in 0) ;; 102) cargo llmtest run --gate --live --stress 5 ;; *) exit 1 ;; esac";
 
 #[derive(Subcommand)]
 enum Command {
@@ -83,6 +102,9 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Says what the exit codes mean
+    #[command(after_help = EXIT_CODES)]
+    ExitCodes,
     /// Lists the runs that were recorded
     Runs(history::RunsArgs),
     /// Shows a run, or a case of it, as the tests did
@@ -135,9 +157,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, place: &Place) -> Output {
             }
         },
         Command::Run(args) => run::run(&args, place),
-        Command::Record(args) => run::record(args, place),
+        Command::Record(args) => record::record(args, place),
         Command::Init(args) => init::init(&args, place),
         Command::Completions { shell } => Ok(Output::well(completions(shell))),
+        Command::ExitCodes => Ok(Output::well(EXIT_CODES.to_string() + "\n")),
         Command::Runs(args) => history::runs(&args, place),
         Command::Show(args) => show::show(&args, place),
         Command::Merge(args) => history::merge(&args, place),

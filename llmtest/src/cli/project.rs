@@ -3,6 +3,7 @@
 use super::Place;
 use crate::config::{self, Config};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// A project as a command sees it.
 pub(super) struct Project {
@@ -31,13 +32,38 @@ impl Project {
     }
 }
 
-/// Cargo's target folder: as a variable says, else the nearest one upwards in which tests were recorded.
+/// Cargo's target folder: as a variable says, else the nearest one upwards in which tests were recorded, else as cargo says.
 fn target(place: &Place) -> Option<PathBuf> {
-    if let Some(folder) = place.var("CARGO_TARGET_DIR") {
+    let named = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"];
+    if let Some(folder) = named.iter().find_map(|name| place.var(name)) {
         return Some(place.folder.join(folder));
     }
     let mut folders = place.folder.ancestors().map(|folder| folder.join("target"));
-    folders.find(|folder| roots(folder).iter().any(|root| root.is_dir()))
+    folders
+        .find(|folder| roots(folder).iter().any(|root| root.is_dir()))
+        .or_else(|| told_by_cargo(place))
+}
+
+/// `build.target-dir` of cargo's configuration, or where cargo would make the folder.
+fn told_by_cargo(place: &Place) -> Option<PathBuf> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let told = Command::new(place.var("CARGO").unwrap_or("cargo"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(&place.folder)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let told: Metadata = serde_json::from_slice(&told.stdout).ok()?;
+    Some(told.target_directory)
 }
 
 /// The folders of runs in a target folder: with `--target` there is one for every platform.

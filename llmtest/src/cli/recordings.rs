@@ -60,8 +60,18 @@ pub(super) enum Recordings {
     },
 }
 
+impl Recordings {
+    /// What no test of the last run used.
+    pub(super) fn stale() -> Self {
+        Self::Stale {
+            choice: Choice::default(),
+            json: false,
+        }
+    }
+}
+
 /// What counts as used.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(super) struct Choice {
     /// What these runs used together counts, by the names of their folders; else the last run
     #[arg(long, value_delimiter = ',', value_name = "RUN,RUN")]

@@ -52,6 +52,41 @@ pub(super) struct Report {
     out: Option<PathBuf>,
 }
 
+/// A report to be written to a file: `html=report.html`.
+#[derive(Clone)]
+pub(super) struct ToFile(Format, PathBuf);
+
+impl std::str::FromStr for ToFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = text
+            .split_once('=')
+            .filter(|(_, file)| !file.is_empty())
+            .ok_or("is not FORMAT=FILE, such as html=report.html")?;
+        Ok(Self(Format::from_str(format, false)?, PathBuf::from(file)))
+    }
+}
+
+impl ToFile {
+    /// The command that writes it.
+    pub(super) fn of(&self, run: &Path) -> Report {
+        Report {
+            run: run.to_string_lossy().into_owned(),
+            baseline: None,
+            gate: None,
+            no_gate: false,
+            format: self.0,
+            full: true,
+            out: Some(self.1.clone()),
+        }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.1
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// What did not pass, and the table

@@ -1,15 +1,20 @@
 //! `cargo llmtest run`: the tests as one run, and what is to be decided after them.
 
+use super::follow::{spent, spent_text};
 use super::gate::gated;
 use super::project::Project;
-use super::recordings::{self, Recordings};
+use super::report::{self, ToFile};
+use super::watch::watch;
 use super::{Failure, Output, Place};
 use crate::gate::Verdict;
-use crate::report::Outcome;
-use crate::runs::{Snapshot, find};
+use crate::report::stream::{self, Cases};
+use crate::report::{Outcome, TestRecord, clean_name};
+use crate::runs::find;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,19 +26,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
                   Examples:\n  cargo llmtest run\n  cargo llmtest run --gate -- -p shop --test evals\n  \
                   cargo llmtest run --live --stress 10 -- --test evals refunds   looks for flakiness; asks the judge\n  \
                   cargo llmtest run --nextest --partition count:1/4              a part, for one of four machines\n  \
-                  cargo llmtest run --resume                                     what the last run is missing"
+                  cargo llmtest run --resume                                     what the last run is missing\n  \
+                  cargo llmtest run --gate --report html=eval.html,junit=eval.xml"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct RunArgs {
     /// Asks the judges, and neither reads nor writes recordings; this costs money where judges do
     #[arg(long, group = "mode")]
-    live: bool,
+    pub(super) live: bool,
     /// Asks the judges and records what they say
     #[arg(long, group = "mode")]
-    record: bool,
+    pub(super) record: bool,
     /// Only recordings answer; what is not recorded is an error
     #[arg(long, group = "mode")]
-    replay: bool,
+    pub(super) replay: bool,
     /// Lets the gate decide: Failed tests do not fail the command, Errored ones do
     #[arg(long)]
     gate: bool,
@@ -60,7 +66,15 @@ pub(super) struct RunArgs {
     budget: Option<String>,
     /// Says what the run would cost by the last one, and runs nothing
     #[arg(long, conflicts_with = "gate")]
-    estimate: bool,
+    pub(super) estimate: bool,
+    /// Writes a report, too: terminal, json, junit, markdown, html, annotations or code-quality, and where to
+    #[arg(
+        long,
+        value_name = "FORMAT=FILE",
+        value_delimiter = ',',
+        conflicts_with = "estimate"
+    )]
+    report: Vec<ToFile>,
     /// For cargo
     #[arg(last = true)]
     cargo: Vec<OsString>,
@@ -105,7 +119,6 @@ impl RunArgs {
         set("LLMTEST_FAILED", self.failed.then_some("1"));
         set("LLMTEST_ESTIMATE", self.estimate.then_some("1"));
         set("LLMTEST_GATED", self.gate.then_some("1"));
-        set("LLMTEST_RESUME", self.resume.as_deref());
         set(
             "LLMTEST_TRIALS",
             self.stress.map(|n| n.to_string()).as_deref(),
@@ -122,11 +135,24 @@ fn new_id() -> String {
     format!("run-{}-{}", now.as_secs(), std::process::id())
 }
 
+/// The name of the run whose report this is.
+fn name_of(report: &Path) -> Option<String> {
+    let folder = report.parent()?.file_name()?;
+    Some(folder.to_string_lossy().into_owned())
+}
+
 pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
     let mut command = args.command(place);
     let id = match (&args.resume, place.var("LLMTEST_RUN_ID")) {
-        (Some(resumed), _) => resumed.clone(),
+        (Some(resumed), _) => {
+            let name = name_of(&find(&project.roots, resumed)?);
+            let name = name.unwrap_or_else(|| resumed.clone());
+            // The tests know it by its whole name only.
+            command.env("LLMTEST_RESUME", &name);
+            command.env_remove("LLMTEST_RUN_ID");
+            name
+        }
         (None, Some(id)) => id.to_string(),
         (None, None) => new_id(),
     };
@@ -134,10 +160,12 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         command.env("LLMTEST_RUN_ID", &id);
     }
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().map_err(|error| {
+    let root = project.roots.first().map(PathBuf::as_path);
+    let watched = watch(&mut command, place, root, &id).map_err(|error| {
         format!("`{program}` cannot be started: {error}\nhint: run this where cargo is installed")
     })?;
-    let code = status
+    let code = watched
+        .status
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(1);
@@ -150,88 +178,100 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     // The target folder may only be there now.
     let project = Project::find(place).unwrap_or(project);
     let Ok(report) = find(&project.roots, &id) else {
-        let why = match code {
-            0 => {
-                "the tests ran, and none of them is llmtest's\nhint: `cargo llmtest init` writes a first one"
-            }
-            _ => "nothing was recorded: the tests did not build, or none of llmtest's ran",
-        };
-        return Ok(Output {
-            code: u8::from(code != 0),
-            out: String::new(),
-            err: format!("{}: {why}\n", if code == 0 { "note" } else { "error" }),
-        });
+        return Ok(nothing_recorded(code, watched.stopped));
     };
-    if status.code().is_none() {
+    let mut out = closing(&report, &id)?;
+    if watched.stopped {
         return Ok(Output {
             code: 1,
-            out: String::new(),
+            out,
             err: format!(
                 "error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"
             ),
         });
     }
-    let snapshot = Snapshot::read(&report)?;
-    let mut out = String::from("\n");
-    let counts: Vec<_> = [Outcome::Passed, Outcome::Failed, Outcome::Errored]
-        .into_iter()
-        .map(|outcome| {
-            let count = snapshot
-                .cases
-                .iter()
-                .filter(|case| case.outcome == outcome)
-                .count();
-            format!("{count} {}", outcome.as_str())
-        })
-        .collect();
-    let _ = writeln!(
-        out,
-        "run {id}: {} cases, {}",
-        snapshot.cases.len(),
-        counts.join(", ")
-    );
     // nextest's own code for failed tests is 100, which is the gate's here.
     let tests = if code == 0 { 0 } else { 101 };
-    if !args.gate {
-        return Ok(Output {
-            code: tests,
-            ..Output::well(out)
-        });
-    }
-    let gate = gated(&project, &report.to_string_lossy(), None)?;
-    out.push_str(&gate.text());
-    let code = match (gate.verdict, tests) {
-        // What could not run says nothing of quality, and is no bad score either.
-        (Verdict::Fail, _) if only_errors(&gate) => 101,
-        (Verdict::Fail, _) | (_, 0) => gate.exit_code,
-        (_, tests) => tests,
+    let code = if args.gate {
+        let gate = gated(&project, &report.to_string_lossy(), None)?;
+        out.push_str(&gate.text());
+        match (gate.verdict, tests) {
+            // What could not run says nothing of quality, and is no bad score either.
+            (Verdict::Fail, _) if only_errors(&gate) => 101,
+            (Verdict::Fail, _) | (_, 0) => gate.exit_code,
+            (_, tests) => tests,
+        }
+    } else {
+        tests
     };
-    Ok(Output {
-        code,
-        ..Output::well(out)
-    })
-}
-
-/// A run that records everything anew, and what the folder of the recordings then holds.
-pub(super) fn record(mut args: RunArgs, place: &Place) -> Result<Output, Failure> {
-    if args.live || args.replay {
-        return Err("`record` has a mode of its own\nhint: leave --live and --replay out".into());
-    }
-    args.record = true;
-    let mut output = run(&args, place)?;
-    if !args.estimate {
-        match recordings::run(Recordings::List { json: false }, place) {
-            Ok(list) => output.out.push_str(&list),
-            Err((list, why)) => {
-                output.out.push_str(&list);
-                let _ = writeln!(output.err, "note: {why}");
+    let (mut code, mut err) = (code, String::new());
+    for wanted in &args.report {
+        match report::run(&wanted.of(&report), place) {
+            Ok(_) => {
+                let _ = writeln!(out, "{}", wanted.file().display());
+            }
+            // A verdict counts more than a report of it.
+            Err(Failure(why)) => {
+                let _ = writeln!(err, "error: {why}");
+                code = if code == 0 { 1 } else { code };
             }
         }
-        output
-            .out
-            .push_str("what no test uses any more: `cargo llmtest recordings stale`\n");
     }
-    Ok(output)
+    Ok(Output { code, out, err })
+}
+
+fn nothing_recorded(code: u8, stopped: bool) -> Output {
+    let (code, err) = if stopped {
+        (
+            1,
+            "error: the run was stopped before a test of llmtest had ended\n",
+        )
+    } else if code == 0 {
+        (
+            0,
+            "note: the tests ran, and none of them is llmtest's\nhint: `cargo llmtest init` writes a first one\n",
+        )
+    } else {
+        (
+            1,
+            "error: nothing was recorded: the tests did not build, or none of llmtest's ran\nhint: what cargo said stands above\n",
+        )
+    };
+    Output {
+        code,
+        out: String::new(),
+        err: err.to_string(),
+    }
+}
+
+/// What stands below all that the tests said.
+fn closing(report: &Path, id: &str) -> Result<String, Failure> {
+    let mut counts = Counts::default();
+    let around = stream::read(report, &mut counts)?;
+    let mut text = format!(
+        "\nrun {}: {} cases",
+        clean_name(id),
+        counts.0.values().sum::<usize>()
+    );
+    for outcome in [Outcome::Passed, Outcome::Failed, Outcome::Errored] {
+        let count = counts.0.get(&outcome).copied().unwrap_or_default();
+        let _ = write!(text, ", {count} {}", outcome.as_str());
+    }
+    let spent = spent_text(&spent(&around));
+    if !spent.is_empty() {
+        let _ = write!(text, "; {spent}");
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+#[derive(Default)]
+struct Counts(BTreeMap<Outcome, usize>);
+
+impl Cases for Counts {
+    fn add(&mut self, case: &TestRecord) {
+        *self.0.entry(case.outcome).or_default() += 1;
+    }
 }
 
 /// Whether the gate fails for Errored cases alone.

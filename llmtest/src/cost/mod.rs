@@ -16,6 +16,8 @@ pub(crate) use budget::{Budget, grouped};
 pub(crate) use estimate::{Known, estimate};
 pub(crate) use limits::CHANGES;
 pub use limits::{LimitChange, LimitReason, LimitReport};
+#[cfg(feature = "cli")]
+pub(crate) use money::Money;
 pub(crate) use prices::{OwnPrice, Prices};
 pub use report::{BudgetReport, EstimateReport, RunCost};
 pub(crate) use report::{CostSums, CostView, ProcessCost};

@@ -4,6 +4,7 @@ use super::store::{BODY, replace};
 use super::{Recordings, replies, stages, vectors};
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::SystemTime;
@@ -32,6 +33,8 @@ pub(crate) struct SurveyLine {
     pub(crate) number: usize,
     /// With the line's end.
     pub(crate) bytes: usize,
+    /// Of the line: two with the same hash say the same.
+    pub(crate) hash: u64,
     pub(crate) kind: Kind,
 }
 
@@ -148,6 +151,7 @@ fn lines(folder: &str, bytes: &[u8]) -> Vec<SurveyLine> {
         found.push(SurveyLine {
             number,
             bytes: line.len(),
+            hash: hash(line),
             kind,
         });
     }
@@ -161,6 +165,12 @@ fn lines(folder: &str, bytes: &[u8]) -> Vec<SurveyLine> {
         }
     }
     found
+}
+
+fn hash(line: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    line.trim_ascii().hash(&mut hasher);
+    hasher.finish()
 }
 
 fn read(folder: &str, line: &[u8]) -> serde_json::Result<Kind> {

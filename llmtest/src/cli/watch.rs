@@ -1,0 +1,85 @@
+//! Waits for the tests, shows how far they are, and outlives Ctrl-C: what was recorded is to be said then, too.
+
+use super::Place;
+use super::follow::{Follow, expected};
+use super::progress::Bar;
+use std::io::{IsTerminal, stderr, stdin};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the tests have ended.
+const OFTEN: Duration = Duration::from_millis(20);
+
+/// How often it is looked how far they are.
+const SELDOM: Duration = Duration::from_millis(200);
+
+/// How the tests ended.
+pub(super) struct Watched {
+    pub(super) status: ExitStatus,
+    /// Whether somebody stopped them.
+    pub(super) stopped: bool,
+}
+
+/// Runs the command, whose tests are recorded as the run `id` in `root`. A terminal sends Ctrl-C to the tests as well; a
+/// second one ends cargo, whatever it is doing.
+pub(super) fn watch(
+    command: &mut Command,
+    place: &Place,
+    root: Option<&Path>,
+    id: &str,
+) -> std::io::Result<Watched> {
+    let asked = interrupts();
+    let mut child = command.spawn()?;
+    let mut bar = root.and_then(|root| Some((root, Bar::on_terminal(place)?)));
+    let mut follow = root.map(|root| Follow::new(root, id));
+    let (mut began, mut all, mut looked) = (None, None, Instant::now());
+    loop {
+        if let Some(status) = child.try_wait()? {
+            let stopped = status.code().is_none() || asked.load(Ordering::Relaxed) > 0;
+            return Ok(Watched { status, stopped });
+        }
+        if asked.load(Ordering::Relaxed) > 1 {
+            let _ = child.kill();
+        }
+        if let (Some((root, bar)), Some(follow)) = (&mut bar, &mut follow)
+            && looked.elapsed() >= SELDOM
+        {
+            let so_far = follow.look();
+            // While cargo builds, there is nothing to be said.
+            if let Some(process) = &so_far.began {
+                let began = *began.get_or_insert_with(|| {
+                    all = expected(root, id, process);
+                    Instant::now()
+                });
+                bar.show(so_far, all, began.elapsed());
+            }
+            looked = Instant::now();
+        }
+        thread::sleep(OFTEN);
+    }
+}
+
+/// Counts Ctrl-C from here on; only where there is a terminal to press it at.
+fn interrupts() -> Arc<AtomicUsize> {
+    let count = Arc::new(AtomicUsize::new(0));
+    if stdin().is_terminal() || stderr().is_terminal() {
+        let counted = Arc::clone(&count);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            thread::spawn(move || {
+                runtime.block_on(async {
+                    while tokio::signal::ctrl_c().await.is_ok() {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            });
+        }
+    }
+    count
+}
