@@ -27,7 +27,7 @@ use crate::gate::{OnInconclusive, Rule};
 use crate::gate::{Policy, Quarantine};
 use crate::observe::Limits;
 use crate::redact::Redactor;
-use crate::report::GitState;
+use crate::results::GitState;
 #[cfg(feature = "cli")]
 use crate::trust::Certificate;
 use llmtest_metrics::probability::Decisions;

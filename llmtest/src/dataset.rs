@@ -289,7 +289,7 @@ pub(crate) fn escape_id(id: &str) -> String {
     use std::fmt::Write;
     let mut safe = String::with_capacity(id.len());
     for c in id.replace("::", "%3A%3A").chars() {
-        if c.is_whitespace() || crate::report::is_unsafe(c) {
+        if c.is_whitespace() || crate::text::is_unsafe(c) {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
                 let _ = write!(safe, "%{byte:02X}");

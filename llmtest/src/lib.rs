@@ -31,6 +31,8 @@ mod redact;
 #[cfg(feature = "harness")]
 mod report;
 #[cfg(feature = "harness")]
+mod results;
+#[cfg(feature = "harness")]
 mod runner;
 #[cfg(feature = "harness")]
 pub mod runs;
@@ -42,6 +44,8 @@ mod selftest;
 pub mod stats;
 #[cfg(feature = "harness")]
 mod telemetry;
+#[cfg(feature = "harness")]
+mod text;
 #[cfg(feature = "harness")]
 pub mod trust;
 
@@ -69,7 +73,7 @@ pub use observe::{
     substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
 };
 #[cfg(feature = "harness")]
-pub use report::{
+pub use results::{
     BinaryEnd, BinaryInfo, DatasetPlace, GitState, GroupRecord, MeasurementRecord, Outcome,
     RunInfo, RunReport, TestRecord, TranscriptEntry, TrialRecord,
 };

@@ -1,6 +1,6 @@
 //! What blame needs of one trial of one case.
 
-use crate::report::{MeasurementRecord, Outcome, TestRecord};
+use crate::results::{MeasurementRecord, Outcome, TestRecord};
 use llmtest_metrics::Span;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

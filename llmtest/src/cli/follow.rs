@@ -1,7 +1,7 @@
 //! What a run has recorded so far. Its shards only grow: each is read from where the last look ended.
 
 use crate::cost::{Money, Spending, grouped};
-use crate::report::{BinaryInfo, Outcome, RunReport, latest_runs};
+use crate::results::{BinaryInfo, Outcome, RunReport, latest_runs};
 use crate::runs::Snapshot;
 use serde::Deserialize;
 use std::collections::BTreeMap;

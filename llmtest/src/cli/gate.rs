@@ -8,8 +8,9 @@ use crate::gate::{
     Evidence, GateReport, NoChange, PairsFrom, Policy, Quarantine, between_runs, between_trials,
     decide, flakiness,
 };
-use crate::report::{Outcome, clean_name, latest_runs, write_whole};
+use crate::results::{Outcome, latest_runs, write_whole};
 use crate::runs::{Snapshot, find, slim};
+use crate::text::clean_name;
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -3,8 +3,9 @@
 use super::project::Project;
 use super::table::{day, table};
 use super::{Failure, Output, Place};
-use crate::report::{Outcome, clean_name, fold_folder, latest_runs};
+use crate::results::{Outcome, fold_folder, latest_runs};
 use crate::runs::{Snapshot, find};
+use crate::text::clean_name;
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write;

@@ -6,7 +6,7 @@ use super::project::Project;
 use super::runs::{Run, Used, runs};
 use super::table::{count, day, size, table};
 use crate::recording::{self, Kind, Survey};
-use crate::report::clean_name;
+use crate::text::clean_name;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeSet;

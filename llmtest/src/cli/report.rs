@@ -3,11 +3,12 @@
 use super::project::Project;
 use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
-use crate::report::stream::{self, Cases};
 use crate::report::{
-    Annotations, COMMENT, Html, Junit, Markdown, Outcome, RunReport, SUMMARY, Style, Tally,
-    TestRecord, recorded_summary, test_block, write_whole,
+    Annotations, COMMENT, Html, Junit, Markdown, SUMMARY, Style, Tally, recorded_summary,
+    test_block,
 };
+use crate::results::stream::{self, Cases};
+use crate::results::{Outcome, RunReport, TestRecord, write_whole};
 use crate::runs::{Snapshot, find};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! The records of runs: which one was the last, whether it was whole, and what it used.
 
-use crate::report::{BinaryEnd, BinaryInfo, UsedKeys};
+use crate::results::{BinaryEnd, BinaryInfo, UsedKeys};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};

@@ -3,9 +3,9 @@
 use super::project::Project;
 use super::report::Terminal;
 use super::{Failure, Output, Place};
-use crate::report::clean_name;
-use crate::report::stream;
+use crate::results::stream;
 use crate::runs::find;
+use crate::text::clean_name;
 use clap::Args;
 
 #[derive(Args)]

@@ -1,7 +1,7 @@
 //! Aligned columns, sizes and days.
 
 use crate::calendar::date;
-use crate::report::clean_name;
+use crate::text::clean_name;
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -4,7 +4,7 @@ use super::file::{BaseUrl, DecideBy, VariableName};
 use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
 use crate::cost::Budget;
 use crate::redact::Secret;
-use crate::report::GitState;
+use crate::results::GitState;
 use std::collections::HashMap;
 use std::time::Duration;
 

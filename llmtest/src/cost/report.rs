@@ -3,7 +3,7 @@
 use super::limits::LimitReport;
 use super::prices::Prices;
 use super::spending::Spending;
-use crate::report::TestRecord;
+use crate::results::TestRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use super::flakiness::clean_commit;
 use super::verdict::{GateReport, Verdict};
-use crate::report::Outcome;
+use crate::results::Outcome;
 use crate::runs::{CaseSummary, Snapshot};
 use crate::stats::{Interval, Rng, wilson_share};
 use serde::Serialize;

@@ -4,7 +4,7 @@ use super::flakiness::case_name;
 use super::pairs::{Pairs, pass_share, scored};
 use super::policy::{Policy, Rule};
 use super::verdict::{GateCheck, Verdict};
-use crate::report::Outcome;
+use crate::results::Outcome;
 use crate::runs::Snapshot;
 use crate::stats::{Interval, Moments};
 use crate::trust::rogan_gladen_adjusted;

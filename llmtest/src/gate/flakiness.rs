@@ -1,7 +1,7 @@
 //! Cases that end differently though nothing changed: how often, over the runs of one commit, and which of them may be set
 //! aside.
 
-use crate::report::Outcome;
+use crate::results::Outcome;
 use crate::runs::{CaseKey, Snapshot};
 use crate::stats::wilson;
 use serde::{Deserialize, Serialize};
@@ -178,7 +178,7 @@ impl Quarantine {
                 return Err(format!(
                     "{place}: `{}` is set aside without evidence: flaky in {} runs, {} flips in {} trials\n\
                      hint: fix the case, or run `cargo llmtest flaky --quarantine {place}` when there are more runs",
-                    crate::report::clean_name(&case.case),
+                    crate::text::clean_name(&case.case),
                     case.flaky_runs,
                     case.flips,
                     case.trials,

@@ -3,7 +3,7 @@
 use super::flakiness::case_name;
 use super::policy::Policy;
 use super::verdict::CaseChanges;
-use crate::report::Outcome;
+use crate::results::Outcome;
 use crate::runs::{Basis, CaseKey, CaseSummary, MeasurementKey, Snapshot, TrialSummary};
 use llmtest_metrics::Bar;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

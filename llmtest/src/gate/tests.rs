@@ -6,7 +6,7 @@
 )]
 
 use super::*;
-use crate::report::Outcome;
+use crate::results::Outcome;
 use crate::runs::Snapshot;
 use serde_json::{Value, json};
 

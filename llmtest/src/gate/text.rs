@@ -2,7 +2,8 @@
 
 use super::verdict::{GateCheck, GateReport, Verdict};
 use crate::calendar::date;
-use crate::report::{RunInfo, clean_name};
+use crate::results::RunInfo;
+use crate::text::clean_name;
 use std::fmt::Write;
 
 /// How many names a list shows.

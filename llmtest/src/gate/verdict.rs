@@ -1,6 +1,6 @@
 //! What a gate says: plain data, which every report shows in its own way.
 
-use crate::report::RunInfo;
+use crate::results::RunInfo;
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};
 

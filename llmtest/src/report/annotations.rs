@@ -3,10 +3,10 @@
 
 use super::junit::{bad, missed};
 use super::markdown::{full_name, gap, place, telling};
-use super::record::{Outcome, RunReport, TestRecord};
-use super::stream::Cases;
-use super::text::{clean, clean_name};
 use crate::gate::{GateReport, Verdict};
+use crate::results::stream::Cases;
+use crate::results::{Outcome, RunReport, TestRecord};
+use crate::text::{clean, clean_name};
 use serde_json::json;
 use std::cmp::Ordering;
 use std::fmt::Write;

@@ -1,8 +1,8 @@
 //! The table of blame: one line a stage, the one that cost most first.
 
 use super::terminal::Style;
-use super::text::{clean, clean_name};
 use crate::blame::{Blame, Estimate, StageBlame};
+use crate::text::{clean, clean_name};
 use std::fmt::Write;
 
 /// How many stages are shown; the report has all.

@@ -1,9 +1,9 @@
 //! `JUnit` XML, as GitHub's actions, GitLab and Jenkins read it: a suite a test binary, a case a test or row.
 
-use super::record::{GroupRecord, MeasurementRecord, Outcome, RunReport, TestRecord, TrialRecord};
-use super::stream::Cases;
-use super::text::is_unsafe;
 use crate::Result;
+use crate::results::stream::Cases;
+use crate::results::{GroupRecord, MeasurementRecord, Outcome, RunReport, TestRecord, TrialRecord};
+use crate::text::is_unsafe;
 use quick_junit::{
     NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
 };

@@ -1,16 +1,16 @@
 //! The table at the end of a run: one line a metric and component.
 
 use super::blame::blame_table;
-#[cfg(feature = "cli")]
-use super::record::RunReport;
-use super::record::{GroupRecord, Outcome, TestRecord};
-use super::repeats::Repeats;
 use super::terminal::Style;
-use super::text::clean_name;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
 #[cfg(feature = "cli")]
 use crate::cost::LimitReport;
 use crate::cost::{CostSums, CostView, ProcessCost, RunCost, Spending, grouped};
+use crate::results::Repeats;
+#[cfg(feature = "cli")]
+use crate::results::RunReport;
+use crate::results::{GroupRecord, Outcome, TestRecord};
+use crate::text::clean_name;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;

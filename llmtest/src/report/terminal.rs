@@ -1,8 +1,8 @@
 //! The block that explains one test: scores, bars, reasons, and what the failing parts said.
 
-use super::record::{GroupRecord, MeasurementRecord, Outcome, TestRecord, TrialRecord};
-use super::text::{clean, clean_name, indented, quoted};
 use super::tree::tree_lines;
+use crate::results::{GroupRecord, MeasurementRecord, Outcome, TestRecord, TrialRecord};
+use crate::text::{clean, clean_name, indented, quoted};
 use serde_json::Value;
 use std::fmt::Write;
 

@@ -1,8 +1,8 @@
 //! The observed calls of a case, with their scores and the words that mattered.
 
-use super::record::{MeasurementRecord, Outcome, TrialRecord};
 use super::terminal::{Style, mark};
-use super::text::{clean, clean_name, quoted};
+use crate::results::{MeasurementRecord, Outcome, TrialRecord};
+use crate::text::{clean, clean_name, quoted};
 use llmtest_metrics::{Span, Trace, TreeLine};
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -8,7 +8,7 @@ use crate::cost::{self, Spending};
 use crate::dataset::DatasetError;
 use crate::entry::{Dataset, RowValue, TestEntry};
 use crate::observe::{CaseContext, StageAnswer, StageRequest, Stages};
-use crate::report::{DatasetPlace, MeasurementRecord, Outcome, TestRecord, TrialRecord};
+use crate::results::{DatasetPlace, MeasurementRecord, Outcome, TestRecord, TrialRecord};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::blame::{
 };
 use crate::entry::{Row, RowValue, TestEntry};
 use crate::observe::{CaseContext, Substitute};
-use crate::report::{MeasurementRecord, TestRecord, TrialRecord};
+use crate::results::{MeasurementRecord, TestRecord, TrialRecord};
 use crate::runner::{Case, run_case};
 use llmtest_metrics::{Component, Trace};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The state of the repository, as `git` tells it.
 
-use crate::report::GitState;
+use crate::results::GitState;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};

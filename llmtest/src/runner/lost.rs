@@ -1,7 +1,7 @@
 //! Calls of observed functions that no case could have: what to say of them.
 
 use crate::observe::Lost;
-use crate::report::clean_name;
+use crate::text::clean_name;
 use std::fmt::Write;
 
 /// The one-liners, for the end of the run.

@@ -5,7 +5,7 @@ use super::plan::{Planned, decide, plan};
 use super::run::Run;
 use crate::cost::{self, Spending};
 use crate::observe::CaseContext;
-use crate::report::{MeasurementRecord, Outcome, TranscriptEntry};
+use crate::results::{MeasurementRecord, Outcome, TranscriptEntry};
 use crate::{observe, runtime};
 use llmtest_metrics::probability::Decisions;
 use llmtest_metrics::{

@@ -3,7 +3,7 @@
 use super::lost;
 use super::measure::component_case;
 use crate::observe;
-use crate::report::{MeasurementRecord, Outcome};
+use crate::results::{MeasurementRecord, Outcome};
 use llmtest_metrics::{
     Bar, BoxError, Expectation, NotApplicable, Over, Score, Spans, TestCase, Trace,
 };

@@ -5,7 +5,7 @@ use super::place::{binary_name, cargo_targets};
 use super::run::Run;
 use crate::dataset::manifest_dir;
 use crate::entry;
-use crate::report::{BinaryEnd, BinaryInfo};
+use crate::results::{BinaryEnd, BinaryInfo};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::thread::JoinHandle;

@@ -5,7 +5,7 @@ use super::case::{Case, run_case};
 use super::place::{report_root, session};
 use super::run::Run;
 use crate::config::Config;
-use crate::report::{CaseName, GitState, Kept, TestRecord, latest_runs};
+use crate::results::{CaseName, GitState, Kept, TestRecord, latest_runs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many runs an error lists.

@@ -13,9 +13,9 @@ use crate::judge::Judges;
 use crate::observe;
 use crate::recording::Recordings;
 use crate::redact::Redactor;
-use crate::report::{
-    FailedLast, GroupRecord, Outcome, RunReport, Shards, Style, Tally, TrialRecord,
-    earlier_reports, failed_last, summary,
+use crate::report::{Style, Tally, summary};
+use crate::results::{
+    FailedLast, GroupRecord, Outcome, RunReport, Shards, TrialRecord, earlier_reports, failed_last,
 };
 use crate::runtime;
 use crate::telemetry::Sink;

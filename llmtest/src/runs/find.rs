@@ -1,7 +1,7 @@
 //! Which run is meant: by its id, the start of one, `last`, `last~1`, or a path.
 
 use crate::Result;
-use crate::report::{fold_folder, latest_runs};
+use crate::results::{fold_folder, latest_runs};
 use std::path::{Path, PathBuf};
 
 /// The report of a run. `name` is `last` (the one that was recorded last), `last~1` (the one before it), a run's id, the start

@@ -19,11 +19,9 @@ mod read;
 mod slim;
 mod snapshot;
 
-pub use crate::report::{RepeatRates, Repeats, Stabilities};
+pub use crate::results::{RepeatRates, Repeats, Stabilities};
 #[cfg(feature = "cli")]
 pub(crate) use find::find;
-#[cfg(feature = "cli")]
-pub(crate) use read::OPENED;
 #[cfg(feature = "cli")]
 pub(crate) use read::digest;
 #[cfg(feature = "cli")]

@@ -5,7 +5,7 @@ use super::snapshot::{
 };
 use crate::Result;
 use crate::cost::Spending;
-use crate::report::{GroupRecord, Outcome, RunInfo, RunReport};
+use crate::results::{GroupRecord, OPENED, Outcome, RunInfo, RunReport};
 use llmtest_metrics::Bar;
 use llmtest_metrics::hash::Hasher;
 use serde::Deserialize;
@@ -18,9 +18,6 @@ use std::hash::Hash;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
-
-/// How the line ends that the cases begin after: the fold writes each case on a line of its own.
-pub(crate) const OPENED: &[u8] = b"\"tests\":[";
 
 impl Snapshot {
     /// Reads the report of a run, or a baseline, which is a report without its texts. Errors name the file.

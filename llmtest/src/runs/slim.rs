@@ -1,8 +1,8 @@
 //! A report without its texts: what a baseline is.
 
 use crate::Result;
-use crate::report::stream::{self, Cases};
-use crate::report::{MeasurementRecord, RunReport, TestRecord, TrialRecord};
+use crate::results::stream::{self, Cases};
+use crate::results::{MeasurementRecord, RunReport, TestRecord, TrialRecord};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;

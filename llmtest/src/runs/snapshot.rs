@@ -1,6 +1,6 @@
 //! What is kept of a run to compare it: outcomes, scores and digests, without the texts.
 
-use crate::report::{GroupRecord, Outcome, RunInfo};
+use crate::results::{GroupRecord, Outcome, RunInfo};
 use llmtest_metrics::Bar;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::board::{Board, Clean, Part};
 use super::report::{GotThrough, SelfTestPart};
 use super::{Plan, Question, shipped};
-use crate::report::clean;
+use crate::text::clean;
 use llmtest_metrics::{
     Attack, BoxFuture, Contestant, EvalCx, JudgeError, JudgeErrorKind, Metric, MissingField,
     NotApplicable, Result, Score, TestCase, Trace,

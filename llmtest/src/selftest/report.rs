@@ -1,7 +1,7 @@
 //! What a self-test found.
 
-use crate::report::clean;
 use crate::stats::{self, Interval};
+use crate::text::clean;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

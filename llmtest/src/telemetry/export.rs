@@ -2,7 +2,7 @@
 
 use super::import::{Message, messages};
 use super::names::{self, gen_ai, own};
-use crate::report::{MeasurementRecord, Outcome, RunReport, TestRecord, TrialRecord};
+use crate::results::{MeasurementRecord, Outcome, RunReport, TestRecord, TrialRecord};
 use llmtest_metrics::{Span, SpanKind};
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,7 @@
 use super::export;
 use crate::config::ExportConfig;
 use crate::redact::Redactor;
-use crate::report::TestRecord;
+use crate::results::TestRecord;
 use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};

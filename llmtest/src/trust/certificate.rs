@@ -2,7 +2,7 @@
 
 use super::{Bars, Confusion, Floor, Gate, Item, Kind, Line, Noise, Report};
 use crate::calendar;
-use crate::report::clean;
+use crate::text::clean;
 use llmtest_metrics::hash;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

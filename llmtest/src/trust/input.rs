@@ -2,7 +2,7 @@
 
 use super::Mark;
 use crate::dataset::escape_id;
-use crate::report::{clean, clean_name};
+use crate::text::{clean, clean_name};
 use crate::{MeasurementRecord, Outcome, RunReport, TestRecord};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};

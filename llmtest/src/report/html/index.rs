@@ -1,6 +1,6 @@
 //! What the overview and the table are made of: a line a case, and the numbers of every metric.
 
-use crate::report::{MeasurementRecord, Outcome, TestRecord};
+use crate::results::{MeasurementRecord, Outcome, TestRecord};
 use crate::runs::{CaseSummary, MeasurementKey, Snapshot, digest};
 use crate::stats::{Interval, Moments, t_interval};
 use llmtest_metrics::Bar;

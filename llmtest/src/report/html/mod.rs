@@ -6,11 +6,11 @@
 mod escape;
 mod index;
 
-use super::record::{RunReport, TestRecord};
-use super::stream::Cases;
 use crate::Result;
 use crate::gate::GateReport;
-use crate::report::Outcome;
+use crate::results::Outcome;
+use crate::results::stream::Cases;
+use crate::results::{RunReport, TestRecord};
 use crate::runs::Snapshot;
 use escape::{harmless, source};
 use index::{Before, Index};

@@ -3,7 +3,7 @@
 use super::escape::{block, code, cut, prose};
 use super::{Most, counted, full_name, missed, sign};
 use crate::report::junit::bad;
-use crate::report::record::{Outcome, TestRecord, TrialRecord};
+use crate::results::{Outcome, TestRecord, TrialRecord};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::fmt::Write;

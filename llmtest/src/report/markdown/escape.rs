@@ -4,7 +4,7 @@
 //! for syntax. Mentions and references are looked for later, in the text of the page, but not within `<code>` and `<pre>`: so
 //! names and texts stand in these. In running text a blank of no width stands behind `@`, `#` and `GH-`.
 
-use crate::report::text::clean;
+use crate::text::clean;
 use std::fmt::Write;
 
 /// A name, or a text on one line, as code.

@@ -6,9 +6,9 @@ mod escape;
 mod tables;
 
 use super::junit::missed;
-use super::record::{Outcome, RunReport, TestRecord};
-use super::stream::Cases;
 use crate::gate::{CaseChanges, GateReport, Verdict};
+use crate::results::stream::Cases;
+use crate::results::{Outcome, RunReport, TestRecord};
 use crate::runs::Snapshot;
 use cases::{Excerpt, Worst};
 pub(super) use cases::{gap, place, telling};

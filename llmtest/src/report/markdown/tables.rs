@@ -5,7 +5,7 @@ use super::{counted, sign};
 use crate::blame::{Blame, Estimate};
 use crate::cost::{LimitReport, RunCost, Spending};
 use crate::gate::{GateCheck, GateReport, Verdict};
-use crate::report::record::{Outcome, TestRecord};
+use crate::results::{Outcome, TestRecord};
 use crate::runs::Snapshot;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,8 +1,8 @@
 //! Reading a report case by case: the texts of one case are held at a time.
 
+use super::OPENED;
 use super::record::{RunReport, TestRecord};
 use crate::Result;
-use crate::runs::OPENED;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -28,7 +28,7 @@ pub(crate) fn clean_name(text: &str) -> String {
 }
 
 /// The text in quotes on one line, at most `most` characters of it.
-pub(super) fn quoted(text: &str, most: usize) -> String {
+pub(crate) fn quoted(text: &str, most: usize) -> String {
     let count = text.chars().count();
     let shown: String = text.chars().take(most).collect();
     let one_line = clean(&shown).replace('\n', "\\n").replace('\t', "\\t");
@@ -40,7 +40,7 @@ pub(super) fn quoted(text: &str, most: usize) -> String {
 }
 
 /// Puts `indent` before every line but the first.
-pub(super) fn indented(text: &str, indent: &str) -> String {
+pub(crate) fn indented(text: &str, indent: &str) -> String {
     text.trim_end().replace('\n', &format!("\n{indent}"))
 }
 

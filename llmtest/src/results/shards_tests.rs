@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::TrialRecord;
+use crate::results::TrialRecord;
 
 fn record(name: &str, attempt: u32, outcome: Outcome) -> TestRecord {
     TestRecord {
