@@ -118,8 +118,8 @@ fn reports_that_do_not_fit_are_told_apart() {
 #[test]
 fn every_field_of_the_sources_has_an_entry() {
     let sources = [
-        ("llmtest/src/report/record.rs", "report-1", "RunReport"),
-        ("llmtest/src/report/process.rs", "report-1", ""),
+        ("llmtest/src/results/record.rs", "report-1", "RunReport"),
+        ("llmtest/src/results/process.rs", "report-1", ""),
         ("llmtest/src/cost/report.rs", "report-1", ""),
         ("llmtest/src/cost/limits.rs", "report-1", ""),
         ("llmtest/src/cost/spending.rs", "report-1", ""),
@@ -128,7 +128,7 @@ fn every_field_of_the_sources_has_an_entry() {
         ("metrics/src/score.rs", "report-1", ""),
         ("llmtest/src/stats/mod.rs", "report-1", ""),
         ("llmtest/src/gate/verdict.rs", "gate-1", "GateReport"),
-        ("llmtest/src/report/record.rs", "gate-1", ""),
+        ("llmtest/src/results/record.rs", "gate-1", ""),
     ];
     let mut checked = 0;
     for (path, name, whole) in sources {
