@@ -122,6 +122,18 @@ fn baseline(project: &Project, given: Option<&str>) -> Result<Option<Snapshot>, 
     }
 }
 
+/// Reads two runs at once: most of a large one's time goes into reading it.
+fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (first, second)
+    })
+}
+
 /// What the gate of this project says of a run.
 pub(super) fn gated(
     project: &Project,
@@ -129,8 +141,8 @@ pub(super) fn gated(
     before: Option<&str>,
 ) -> Result<GateReport, Failure> {
     let policy = project.config.gate.policy()?;
-    let baseline = baseline(project, before)?;
-    Ok(decide(&snapshot(project, run)?, baseline.as_ref(), &policy))
+    let (baseline, run) = both(|| baseline(project, before), || snapshot(project, run));
+    Ok(decide(&run?, baseline?.as_ref(), &policy))
 }
 
 pub(super) fn gate(args: &GateArgs, place: &Place) -> Result<Output, Failure> {
@@ -187,10 +199,11 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
 
 pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (before, run) = (
-        snapshot(&project, &args.before)?,
-        snapshot(&project, &args.run)?,
+    let (before, run) = both(
+        || snapshot(&project, &args.before),
+        || snapshot(&project, &args.run),
     );
+    let (before, run) = (before?, run?);
     let policy = Policy {
         margin: project.config.gate.margin,
         alpha: project.config.gate.alpha,
