@@ -43,6 +43,11 @@ fn hostile(n: usize) -> String {
         4 => format!("<b>begin</b> {} the end", "long text ".repeat(100_000)),
         5 => "right \u{202e}to left\u{202c} \u{2066}isolated\u{2069}".into(),
         6 => "a line\u{2028}and a paragraph\u{2029}end".into(),
+        8 => format!(
+            "{}{}\u{e0041}the end",
+            "\u{0}".repeat(300_000),
+            "\u{1}\u{2}".repeat(20_000)
+        ),
         7 => "javascript:window.hacked=1//\"'`${window.hacked = 1}".into(),
         _ => format!("the answer to question {n}"),
     }
