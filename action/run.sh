@@ -15,6 +15,8 @@ echo "::stop-commands::$word"
 trap 'echo "::$word::"' EXIT
 # Everything of this run in a folder of its own: nothing of a restored target folder is taken for it.
 export LLMTEST_DIR=$OUT/records
+# The tool has folded the run, also one of so many processes that these left it to a command.
+recorded() { compgen -G "$LLMTEST_DIR/runs/*/report.json" >/dev/null; }
 code=0
 if [ "$KIND" = reduce ]; then
   # Artefacts are downloaded to the workspace of the job, wherever in it the package is.
@@ -38,7 +40,7 @@ else
   # A shard sees a part of the cases only: the job that folds them decides.
   if [ "$KIND" = run ] && [ "$GATE" = true ]; then flags+=(--gate); fi
   "$tool" llmtest run "${flags[@]}" ${arguments[@]+"${arguments[@]}"} || code=$?
-  if [ "$KIND" = shard ] && [ "$GATE" = true ] && [ "$code" = 101 ] && [ -e "$LLMTEST_DIR/report.json" ]; then code=0; fi
+  if [ "$KIND" = shard ] && [ "$GATE" = true ] && [ "$code" = 101 ] && recorded; then code=0; fi
 fi
 case $code in
   0) verdict=pass ;;
@@ -57,7 +59,7 @@ if [ "$KIND" = shard ]; then
   exit 0
 fi
 output artefact report
-if [ ! -e "$LLMTEST_DIR/report.json" ]; then
+if ! recorded; then
   printf '## %s\n\nNothing was recorded: the tests did not build, or none of them ran. The log has the reason.\n' "$NAME" | tee "$OUT/comment.md" >"$OUT/summary.md"
 else
   for format in markdown:comment.md junit:junit.xml html:report.html json:report.json; do

@@ -6,7 +6,7 @@
 
 use super::process::BinaryInfo;
 use super::record::{GitState, Outcome, TestRecord};
-use super::shards::{AROUND, shards_in};
+use super::shards::{AROUND, in_time, shards_in};
 use super::whole::write_whole;
 use crate::Result;
 use llmtest_metrics::hash;
@@ -254,7 +254,7 @@ impl Kept {
         let mut last: HashMap<u64, (u32, u32)> = HashMap::new();
         let mut reran = Vec::new();
         let mut git = None::<(u32, GitState)>;
-        for (shard, path) in shards_in(folder)?.into_iter().enumerate() {
+        for (shard, path) in in_time(shards_in(folder)?).into_iter().enumerate() {
             let name = path.file_name().unwrap_or_default();
             head.shards.push(name.to_string_lossy().into_owned());
             let mut file = BufReader::new(File::open(&path)?);
