@@ -159,7 +159,9 @@ fn what_a_whole_run_put_out_stands_beside_what_differs_from_it() {
     );
     let baseline = Snapshot::from_json(&report).unwrap();
     let mut outputs = Outputs::default();
-    then.iter().for_each(|case| outputs.add(case));
+    for case in &then {
+        outputs.add(case);
+    }
     let mut out = Vec::new();
     let mut page = Html::new(None, Some(&baseline), outputs, &mut out).unwrap();
     for row in ["same", "other", "long", "new"] {
