@@ -66,7 +66,17 @@ else
     "$tool" llmtest report --format "${format%%:*}" --out "$OUT/${format#*:}"
   done
   "$tool" llmtest report --format markdown --full --out "$OUT/summary.md"
+  # Paths of the compiler begin at the root of the workspace, those of GitHub at that of the repository.
+  prefix=$(manifest=$(cargo locate-project --workspace --message-format plain) && git -C "${manifest%/*}" rev-parse --show-prefix) || prefix=
+  prefix=${prefix//%/%25}; prefix=${prefix//:/%3A}; prefix=${prefix//,/%2C}
+  notes=$("$tool" llmtest report --format annotations)
   echo "::$word::"; trap - EXIT
-  "$tool" llmtest report --format annotations
+  while IFS= read -r line; do
+    case $line in
+      "::error file="*) echo "::error file=$prefix${line#::error file=}" ;;
+      "::warning file="*) echo "::warning file=$prefix${line#::warning file=}" ;;
+      ?*) printf '%s\n' "$line" ;;
+    esac
+  done <<<"$notes"
 fi
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then cat "$OUT/summary.md" >>"$GITHUB_STEP_SUMMARY"; fi
