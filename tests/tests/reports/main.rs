@@ -212,7 +212,9 @@ fn no_field_of_a_run_does_harm_in_any_text_that_shows_it() {
     }
     let page = shown(&run, None, &["--format", "html"]);
     // Those of data, and our own.
-    let of_data = page.matches("<script type=\"application/json\" id=\"").count();
+    let of_data = page
+        .matches("<script type=\"application/json\" id=\"")
+        .count();
     assert_eq!(page.matches("<script").count(), of_data + 1);
     assert_eq!(page.matches("</script").count(), of_data + 1);
     assert!(!page.contains("<img"));
