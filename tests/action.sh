@@ -9,17 +9,24 @@ cargo build -q --locked --manifest-path "$root/Cargo.toml" -p llmtest --features
 export TOOL_DIR=$work/tool; mkdir -p "$TOOL_DIR/bin" "$work/fake"
 cp "$CARGO_TARGET_DIR/debug/cargo-llmtest" "$TOOL_DIR/bin/"
 
-# A stand-in for `gh api`: comments are files, of which the name is the id.
+# A stand-in for `gh api`: comments are files.
 cat >"$work/fake/gh" <<'GH'
 #!/usr/bin/env bash
 set -euo pipefail
+[ -z "${FORK:-}" ] || { echo '{"message": "Resource not accessible by integration"}'; exit 1; }
+body() { for last; do case $last in body=@*) cat "${last#body=@}" ;; esac; done; }
 case "$*" in
+  *"api user "*) [ -n "${ME:-}" ] && echo "$ME" || { echo '{"message": "not for you"}'; exit 1; } ;;
   *--paginate*)
+    # The name of a file is the id, the writer, and its type.
     for file in "$COMMENTS"/*; do
-      if [ -e "$file" ]; then jq -c --arg id "$(basename "$file")" '{id: $id, user: {type: "Bot"}, body}' "$file"; fi
+      if [ -e "$file" ]; then
+        IFS=. read -r id login type <<<"$(basename "$file")"
+        jq -Rsc --arg id "$id" --arg login "$login" --arg type "$type" '{id: $id, user: {login: $login, type: $type}, body: .}' "$file"
+      fi
     done | jq -s . | jq -r "${!#}" ;;
-  *"-X POST"*) cp "${@: -2:1}" "$COMMENTS/$(($(ls "$COMMENTS" | wc -l) + 1))" ;;
-  *"-X PATCH"*) cp "${@: -2:1}" "$COMMENTS/$(basename "$4")" ;;
+  *"-X POST"*) body "$@" >"$COMMENTS/$(($(ls "$COMMENTS" | wc -l) + 1)).${ME:-actions}.${TYPE:-Bot}" ;;
+  *"-X PATCH"*) body "$@" >"$(echo "$COMMENTS/$(basename "$4")".*)" ;;
 esac
 GH
 chmod +x "$work/fake/gh"
@@ -98,9 +105,15 @@ pull_request() {
   for file in junit.xml report.html report.json comment.md; do
     [ -s "$OUT/$file" ] || { bad "$name: no $file"; return; }
   done
+  # In what people see in the pull request; `log:` where GitHub reads it from the log.
   for pattern in "$@"; do
-    cat "$OUT/log" "$OUT/summary.md" | grep -qE -- "$pattern" || { bad "$name: nothing matches $pattern"; return; }
+    local file=$OUT/comment.md; case $pattern in log:*) file=$OUT/log pattern=${pattern#log:} ;; esac
+    grep -qE -- "$pattern" "$file" || { bad "$name: nothing matches $pattern"; return; }
   done
+  # Nothing that tests print is a command: those stand after the word that ends the silence.
+  local word; word=$(sed -n '/^::stop-commands::/{s///p;q}' "$OUT/log")
+  [ "${#word}" = 32 ] && [ "$(grep -cx "::$word::" "$OUT/log")" = 1 ] || { bad "$name: commands are not stopped and taken up again"; return; }
+  awk -v word="::$word::" '$0 == word { on = 0 } on; /^::stop-commands::/ { on = 1 }' "$OUT/log" | grep -cE '[0-9]+ cases' >/dev/null || { bad "$name: the tests do not run where commands are stopped"; return; }
   ok "$name"
 }
 
@@ -111,15 +124,18 @@ git add -A; git commit -qm baseline
 head() { git checkout -q -B "$1" main; }
 
 head noop; echo '// Nothing.' >>src/lib.rs; git commit -qam noop
-pull_request "a change that changes nothing" 0 'unchanged'
+pull_request "a change that changes nothing" 0 '✅ llmtest: the gate passes' '81 cases in both \(81 equal by hash\)\.'
 head regression; sed -i 's/a % 10 == 3/a % 10 == 3 || _b % 4 == 0/' src/lib.rs; git commit -qam regression
-pull_request "a regression" 100 'exact_match' '::error'
+pull_request "a regression" 100 '❌ llmtest: the gate fails' '[0-9]+ worse' 'log:^::error file=data/sums.jsonl,line=[0-9]+,' 'log:^::error title=llmtest gate::exact_match fail'
+mv .git ..
+pull_request "a package in a folder of its repository" 100 'log:^::error file=sample/data/sums.jsonl,line=[0-9]+,' 'log:^::error title=llmtest gate::'
+mv ../.git .
 head improvement; sed -i 's/a % 10 == 3/a == 3/' src/lib.rs; git commit -qam improvement
-pull_request "an improvement" 0 'exact_match'
+pull_request "an improvement" 0 '✅ llmtest: the gate passes' ', 7 better\.'
 head new-case; echo '{"id": "large", "input": "1000 + 1", "expected": "1001"}' >>data/sums.jsonl; git commit -qam new
-pull_request "a new case" 0 'large'
+pull_request "a new case" 0 '✅ llmtest: the gate passes' ', 1 new\.' '^- <code>.*large</code>'
 head invariant; sed -i 's/let sum = if is_hard(a, b)/let sum = if a == 1/' src/lib.rs; git commit -qam invariant
-pull_request "a case that must pass, and does not" 100 'answers_something'
+pull_request "a case that must pass, and does not" 100 '❌ llmtest: the gate fails' 'answers.*something' 'tag must'
 head outage
 cat >>tests/evals.rs <<'RUST'
 
@@ -129,9 +145,17 @@ fn is_polite() -> Check {
 }
 RUST
 git commit -qam outage
-pull_request "an outage" 101 'is_polite' '(E|e)rrored'
-[ "$(ls "$COMMENTS" | wc -l)" = 1 ] && ok "one comment, written over" || bad "one comment, written over: $(ls "$COMMENTS")"
-grep -q polite "$COMMENTS/1" && ok "the comment is the latest" || bad "the comment is the latest"
+pull_request "an outage" 101 'is.*polite' '1 errored'
+[ "$(ls "$COMMENTS")" = 1.actions.Bot ] && ok "one comment, written over" || bad "one comment, written over: $(ls "$COMMENTS")"
+grep -q polite "$COMMENTS/1.actions.Bot" && ok "the comment is the latest" || bad "the comment is the latest"
+# A visitor has copied the comment; a person's token finds the own one.
+cp "$COMMENTS/1.actions.Bot" "$COMMENTS/2.visitor.User"
+"$root/action/comment.sh" >/dev/null; ME=me TYPE=User "$root/action/comment.sh" >/dev/null; ME=me TYPE=User "$root/action/comment.sh" >/dev/null
+[ "$(ls "$COMMENTS" | tr '\n' ' ')" = "1.actions.Bot 2.visitor.User 3.me.User " ] && ok "nobody else's comment is written over" || bad "nobody else's comment is written over: $(ls "$COMMENTS")"
+FORK=1 "$root/action/comment.sh" >"$work/fork" && grep -q 'the summary of the job has all of it' "$work/fork" && ok "a fork's pull request goes without a comment" || bad "a fork's pull request: $(cat "$work/fork")"
+NAME='live "x" --> `id`' "$root/action/comment.sh" >/dev/null && grep -qFx '<!-- llmtest: live--x-------id- -->' "$COMMENTS/4.actions.Bot" && ok "a name is no markup and no program" || bad "a name: $(ls "$COMMENTS")"
+for _ in 1 2; do GITHUB_OUTPUT=$work/key "$root/action/install.sh" key; done
+[ "$(sort -u "$work/key" | grep -cE '^key=llmtest-tool-.*-[0-9a-f]{40}$')" = 1 ] && [ "$(wc -l <"$work/key")" = 2 ] && ok "the cache knows the tool by its sources" || bad "the key of the cache: $(cat "$work/key")"
 git checkout -q main; sed -i 's/fn answer/fn reply/' src/lib.rs
 export OUT=$work/out/broken GITHUB_OUTPUT=$work/broken-output GITHUB_STEP_SUMMARY=$work/broken-summary; mkdir -p "$OUT"
 "$root/action/run.sh" >"$OUT/log" 2>&1 || true
@@ -145,7 +169,11 @@ if command -v cargo-nextest >/dev/null; then
     export OUT=$work/shards/llmtest-shard-$part GITHUB_OUTPUT=$work/shard-$part; mkdir -p "$OUT"
     KIND=shard PARTITION=count:$part/2 "$root/action/run.sh" >"$work/shard-$part.log" 2>&1 || { cat "$work/shard-$part.log"; exit 1; }
   done
-  KIND=reduce SHARDS=$work/shards pull_request "two shards, folded" 0 'unchanged'
+  GITHUB_WORKSPACE=$work KIND=reduce SHARDS=shards pull_request "two shards, folded" 0 '81 cases in both \(81 equal by hash\)\.'
+  mv "$work/shards/llmtest-shard-2" "$work/elsewhere"
+  export OUT=$work/out/missing GITHUB_OUTPUT=$work/missing-output
+  KIND=reduce SHARDS=$work/shards "$root/action/run.sh" >"$work/missing" 2>&1 || true
+  grep -q 'shard 2 of 2 is missing' "$work/missing" && grep -q 'verdict=broken' "$GITHUB_OUTPUT" && ok "no verdict without a shard" || bad "no verdict without a shard: $(cat "$work/missing")"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -124,6 +124,36 @@ fn references_in_place_of_results_say_what_heals() {
 }
 
 #[test]
+fn a_resumption_makes_up_for_reruns_that_did_not_come_and_repeats_none() {
+    let bench = Bench::of("blame", "blame_resumed");
+    // As if killed before the reruns.
+    bench.run(&["broken"], &[("LLMTEST_RUN_ID", "one")]);
+    assert_eq!(bench.report().blame.unwrap().causal, None);
+    let resume = ("LLMTEST_RESUME", "one");
+    let second = bench.run(&["broken"], &[resume, CAUSAL]);
+    assert!(
+        second.text().contains("30 cases kept from the run `one`\n"),
+        "{}",
+        second.text()
+    );
+    assert!(
+        second.text().contains("blame: 12 of 12 failed trials"),
+        "{}",
+        second.text()
+    );
+    let blame = bench.report().blame.unwrap();
+    let (_, _, undisturbed) = run("blame_undisturbed", "broken", &[CAUSAL]);
+    assert_eq!(blame, undisturbed);
+    let third = bench.run(&["broken"], &[resume, CAUSAL]);
+    assert!(
+        !third.text().contains("run again with references in"),
+        "{}",
+        third.text()
+    );
+    assert_eq!(bench.report().blame.unwrap(), blame);
+}
+
+#[test]
 fn trials_of_one_case_count_as_one_case() {
     let bench = Bench::of("blame", "blame_trials");
     let ran = bench.run(&["in_trials"], &[CAUSAL]);

@@ -4,7 +4,7 @@ use super::project::Project;
 use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
 use crate::report::{
-    Annotations, COMMENT, Html, Junit, Markdown, SUMMARY, Style, Tally, recorded_summary,
+    Annotations, COMMENT, Html, Junit, Markdown, Outputs, SUMMARY, Style, Tally, recorded_summary,
     test_block,
 };
 use crate::results::stream::{self, Cases};
@@ -172,7 +172,12 @@ fn write(
         }
         Format::Html => {
             let (gate, baseline) = verdict(args, project, place, run)?;
-            let mut page = Html::new(gate.as_ref(), baseline.as_ref(), out)?;
+            let mut outputs = Outputs::default();
+            // What `accept` writes holds no texts; a run that is named does.
+            if let Some(name) = &args.baseline {
+                stream::read(&find(&project.roots, &given(place, name))?, &mut outputs)?;
+            }
+            let mut page = Html::new(gate.as_ref(), baseline.as_ref(), outputs, out)?;
             let report = stream::read(run, &mut page)?;
             page.finish(&report)?;
         }

@@ -16,7 +16,7 @@ mod tree;
 #[cfg(feature = "cli")]
 pub(crate) use annotations::Annotations;
 #[cfg(feature = "cli")]
-pub(crate) use html::Html;
+pub(crate) use html::{Html, Outputs};
 #[cfg(feature = "cli")]
 pub(crate) use junit::Junit;
 #[cfg(feature = "cli")]

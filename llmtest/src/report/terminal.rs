@@ -60,7 +60,7 @@ pub(super) fn mark(outcome: Outcome) -> &'static str {
 pub(crate) fn test_block(record: &TestRecord, style: Style) -> String {
     let mut out = String::new();
     let name = clean_name(&record.name());
-    let place = format!("{}:{}", record.file, record.line);
+    let place = format!("{}:{}", clean_name(&record.file), record.line);
     let gap = 70usize
         .saturating_sub(name.chars().count() + place.chars().count())
         .max(2);
@@ -373,7 +373,7 @@ pub(crate) fn group_block(group: &GroupRecord, rows: &[TestRecord], style: Style
         out,
         "  {} {}: {count} rows",
         style.bold(&clean_name(&group.test)),
-        style.dim(&format!("{}:{}", group.file, group.line))
+        style.dim(&format!("{}:{}", clean_name(&group.file), group.line))
     );
     if count > 0 {
         let _ = write!(out, ", {counts}");

@@ -6,12 +6,12 @@
 
 use super::process::BinaryInfo;
 use super::record::{GitState, Outcome, TestRecord};
-use super::shards::{AROUND, shards_in};
+use super::shards::{AROUND, in_time, shards_in};
 use super::whole::write_whole;
 use crate::Result;
 use llmtest_metrics::hash;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -58,13 +58,15 @@ pub(crate) struct Kept {
     head: Head,
     /// By the hash of a case's name.
     places: HashMap<u64, Place>,
+    /// The trials of these that were run again with references, by the hash of the case's name and the trial.
+    causal: HashSet<u64>,
     /// The shard that was read last: cases come in its order.
     open: Mutex<Option<(usize, File)>>,
     /// Whether this process has begun the resumption.
     pub(crate) is_first: bool,
 }
 
-/// The first line of the list; a place a line follows.
+/// The first line of the list; a place, or a trial that was run again with references, a line follows.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Head {
     /// Names the `cargo test` or nextest run.
@@ -91,6 +93,17 @@ enum Line {
     Process(BinaryInfo),
     Git(GitState),
     Test(CaseHead),
+    Causal(CausalHead),
+}
+
+#[derive(Deserialize)]
+struct CausalHead {
+    binary: String,
+    test: String,
+    #[serde(default)]
+    row: Option<String>,
+    attempt: u32,
+    trial: u32,
 }
 
 #[derive(Deserialize)]
@@ -126,19 +139,32 @@ pub(crate) struct CaseName<'a> {
 
 impl CaseName<'_> {
     fn key(&self) -> u64 {
-        let mut hash = hash::Hasher::new();
-        for part in [
-            Some(self.binary),
-            Some(self.file),
-            Some(self.test),
-            self.row,
-        ] {
-            hash.part(part.unwrap_or_default().as_bytes());
-        }
-        hash.part(&[u8::from(self.row.is_some())]);
-        u64::from_str_radix(&hash.hex64(), 16).unwrap_or_default()
+        key(&[self.binary, self.file, self.test], self.row)
+    }
+
+    /// Without the file, which the record of a rerun does not name.
+    fn short(&self) -> u64 {
+        key(&[self.binary, self.test], self.row)
     }
 }
+
+fn key(parts: &[&str], row: Option<&str>) -> u64 {
+    let mut hash = hash::Hasher::new();
+    for part in parts {
+        hash.part(part.as_bytes());
+    }
+    hash.part(row.unwrap_or_default().as_bytes());
+    hash.part(&[u8::from(row.is_some())]);
+    u64::from_str_radix(&hash.hex64(), 16).unwrap_or_default()
+}
+
+/// A trial of the case with this short key.
+fn trial_key(case: u64, trial: u32) -> u64 {
+    key(&[&case.to_string(), &trial.to_string()], None)
+}
+
+/// Begins the line of a trial that was run again with references.
+const CAUSAL: &str = "causal ";
 
 /// A line of the list.
 fn place_of(line: &str) -> Option<(u64, Place)> {
@@ -181,14 +207,19 @@ impl Kept {
         if head.session != session {
             return Ok(None);
         }
-        let mut places = HashMap::new();
+        let (mut places, mut causal) = (HashMap::new(), HashSet::new());
         for line in file.lines() {
-            places.extend(place_of(&line?));
+            let line = line?;
+            match line.strip_prefix(CAUSAL) {
+                Some(key) => causal.extend(u64::from_str_radix(key, 16)),
+                None => places.extend(place_of(&line)),
+            }
         }
         Ok(Some(Self {
             folder: folder.to_path_buf(),
             head,
             places,
+            causal,
             open: Mutex::default(),
             is_first: false,
         }))
@@ -204,6 +235,9 @@ impl Kept {
             } = place;
             writeln!(out, "{key:x} {shard} {start} {length}")?;
         }
+        for key in &self.causal {
+            writeln!(out, "{CAUSAL}{key:x}")?;
+        }
         Ok(())
     }
 
@@ -216,8 +250,11 @@ impl Kept {
         };
         // By case: of which resumption and attempt the last record is, how it ended, and where it is.
         let mut cases: HashMap<u64, ((u32, u32), Outcome, Place)> = HashMap::new();
+        // By the short key, of which resumption and attempt the last record is; and what was run again.
+        let mut last: HashMap<u64, (u32, u32)> = HashMap::new();
+        let mut reran = Vec::new();
         let mut git = None::<(u32, GitState)>;
-        for (shard, path) in shards_in(folder)?.into_iter().enumerate() {
+        for (shard, path) in in_time(shards_in(folder)?).into_iter().enumerate() {
             let name = path.file_name().unwrap_or_default();
             head.shards.push(name.to_string_lossy().into_owned());
             let mut file = BufReader::new(File::open(&path)?);
@@ -250,7 +287,12 @@ impl Kept {
                         let older = cases.get(&key).is_none_or(|(known, ..)| *known <= order);
                         if let Some(place) = place.filter(|_| older) {
                             cases.insert(key, (order, case.outcome, place));
+                            last.insert(case.name().short(), order);
                         }
+                    }
+                    Ok(Line::Causal(rerun)) => {
+                        let short = key(&[&rerun.binary, &rerun.test], rerun.row.as_deref());
+                        reran.push((short, rerun.attempt, rerun.trial, number));
                     }
                     // Of no interest, or cut off.
                     Err(_) => {}
@@ -266,6 +308,15 @@ impl Kept {
             folder: folder.to_path_buf(),
             head,
             places: ended.map(|(key, (.., place))| (key, place)).collect(),
+            // Not of what ran anew since.
+            causal: reran
+                .into_iter()
+                .filter(|(case, attempt, _, number)| {
+                    last.get(case)
+                        .is_some_and(|(of, known)| of <= number && known == attempt)
+                })
+                .map(|(case, _, trial, _)| trial_key(case, trial))
+                .collect(),
             open: Mutex::default(),
             is_first: true,
         })
@@ -298,6 +349,11 @@ impl Kept {
         };
         // Two names may have one hash.
         (recorded == *name).then_some(record)
+    }
+
+    /// Whether this trial of a case was run again with references.
+    pub(crate) fn reran(&self, name: &CaseName<'_>, trial: u32) -> bool {
+        self.causal.contains(&trial_key(name.short(), trial))
     }
 
     fn text(&self, place: Place) -> Option<Vec<u8>> {

@@ -173,10 +173,12 @@ impl Place {
         }
     }
 
+    /// Whether a rerun of this resumption is of this record: a later one makes up for what an earlier one had not run again.
     pub(super) fn is_of(&self, sites: &[Site], resumption: u32, rerun: &CausalRecord) -> bool {
         let site = &sites[self.site as usize];
-        let numbers = (narrow(rerun.position), rerun.attempt, resumption);
-        (self.position, self.attempt, self.resumption) == numbers
+        let numbers = (narrow(rerun.position), rerun.attempt);
+        (self.position, self.attempt) == numbers
+            && self.resumption <= resumption
             && (&site.binary, &site.test) == (&rerun.binary, &rerun.test)
             && self.row == hash(rerun.row.as_deref())
     }

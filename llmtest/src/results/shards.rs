@@ -202,7 +202,7 @@ impl Shards {
         // Of processes that end together, the last to take the lock sees every shard.
         let lock = File::create(self.run.join("fold.lock"))?;
         let _held = lock.lock().ok();
-        let shards = shards_in(&self.run)?;
+        let shards = in_time(shards_in(&self.run)?);
         if shards.len() > FOLD_AT_MOST {
             return Ok(None);
         }
@@ -233,7 +233,7 @@ impl Shards {
 pub(crate) fn fold_folder(run: &Path) -> Result<PathBuf> {
     let lock = File::create(run.join("fold.lock"))?;
     let _held = lock.lock().ok();
-    let shards = shards_in(run)?;
+    let shards = in_time(shards_in(run)?);
     if shards.is_empty() {
         return Err(format!("nothing was recorded in {}", run.display()).into());
     }
@@ -250,6 +250,25 @@ pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
         .collect();
     shards.sort();
     Ok(shards)
+}
+
+/// The shards in the order in which their processes began, so that of equal attempts the later counts: where a run's name is
+/// given, `cargo test` may run twice in it.
+pub(super) fn in_time(mut shards: Vec<PathBuf>) -> Vec<PathBuf> {
+    let started = |path: &PathBuf| {
+        let mut line = Vec::new();
+        let file = File::open(path).ok()?;
+        BufReader::with_capacity(1024, file)
+            .read_until(b'\n', &mut line)
+            .ok()?;
+        match serde_json::from_slice(&line) {
+            Ok(Head::Process(info)) => Some(info.started),
+            _ => None,
+        }
+    };
+    // By name where that is not known: what has no order is folded in the same one each time.
+    shards.sort_by_cached_key(|path| (started(path), path.clone()));
+    shards
 }
 
 /// What the fold reads of a line; the rest is copied as it stands.

@@ -100,6 +100,32 @@ fn a_cut_off_line_takes_no_other_one_with_it_and_a_resumption_goes_before_higher
 }
 
 #[test]
+fn of_equal_attempts_that_of_the_process_which_began_last_counts_whatever_its_number() {
+    let root = std::env::temp_dir().join(format!("llmtest-in-time-{}", std::process::id()));
+    let folder = root.join("runs/r");
+    fs::create_dir_all(&folder).unwrap();
+    let shards = [
+        (900, "9-0", Outcome::Failed),
+        (1_000, "10-0", Outcome::Passed),
+    ];
+    for (started, name, outcome) in shards {
+        let info = BinaryInfo {
+            started,
+            ..BinaryInfo::default()
+        };
+        let lines = [Line::Process(info), Line::Test(record("x", 1, outcome))]
+            .map(|line| serde_json::to_string(&line).unwrap() + "\n");
+        fs::write(folder.join(format!("{name}.jsonl")), lines.concat()).unwrap();
+    }
+    let mut report = Vec::new();
+    let shards = in_time(shards_in(&folder).unwrap());
+    fold(&shards, "r", &mut report).unwrap();
+    let report = RunReport::from_json(std::str::from_utf8(&report).unwrap()).unwrap();
+    assert_eq!(report.tests[0].outcome, Outcome::Passed);
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
 fn another_format_is_refused() {
     let error = RunReport::from_json(r#"{"format": 99, "run": {}, "tests": []}"#)
         .unwrap_err()

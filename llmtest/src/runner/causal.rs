@@ -76,6 +76,11 @@ impl FailedTrial {
         failed.map(of).collect()
     }
 
+    /// The number of the trial, from zero.
+    pub(crate) fn trial(&self) -> u32 {
+        self.record.trial
+    }
+
     /// The sets of stages to substitute: those that an allowed order begins with, and every stage alone.
     fn sets(&self) -> Vec<u64> {
         if self.references.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::body::Place;
 use super::case::{Case, run_case};
+use super::causal::FailedTrial;
 use super::place::{report_root, session};
 use super::run::Run;
 use crate::config::Config;
@@ -106,6 +107,9 @@ pub(crate) async fn run_or_keep(run: &'static Run, case: Case, place: Place) -> 
         && let Some(record) = resumed.record(run, &case)
     {
         resumed.count.fetch_add(1, Ordering::Relaxed);
+        if run.wants_causal_blame() {
+            run.keep_failed(resumed.owed(run, &case, place, &record));
+        }
         return Ended { record, kept: true };
     }
     Ended {
@@ -118,6 +122,17 @@ impl Resumed {
     fn record(&self, run: &Run, case: &Case) -> Option<TestRecord> {
         let path = case.entry.path();
         self.kept.record(&name(run, case, &path)?)
+    }
+
+    /// The failed trials of a kept case that were to be run again with references, and are not yet.
+    fn owed(&self, run: &Run, case: &Case, place: Place, record: &TestRecord) -> Vec<FailedTrial> {
+        let path = case.entry.path();
+        let Some(name) = name(run, case, &path) else {
+            return Vec::new();
+        };
+        let mut failed = FailedTrial::all_of(case.entry, &case.row, place, record);
+        failed.retain(|trial| !self.kept.reran(&name, trial.trial()));
+        failed
     }
 }
 

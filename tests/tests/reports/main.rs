@@ -144,6 +144,82 @@ fn no_text_of_a_run_reaches_a_terminal_unescaped() {
     );
 }
 
+/// The value with harm at the end of every text, names of files, tests and metrics included.
+fn harmed(value: &Value, key: &str) -> Value {
+    match value {
+        Value::String(text) if key != "outcome" => format!("{text}{}", hostile::HARM).into(),
+        Value::Array(all) => all.iter().map(|one| harmed(one, key)).collect(),
+        Value::Object(all) => {
+            let all = all.iter();
+            Value::Object(
+                all.map(|(key, one)| (key.clone(), harmed(one, key)))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn no_field_of_a_run_does_harm_in_any_text_that_shows_it() {
+    let mut run = harmed(&hostile::run(), "");
+    run["run"]["unattributed_spans"] = serde_json::json!({hostile::HARM: 2});
+    run["groups"] = serde_json::json!([{"binary": hostile::HARM, "test": hostile::HARM, "file": hostile::HARM, "line": 3, "attempt": 1,
+        "outcome": "errored", "rows": {"failed": 1}, "pass_rate": 0.5, "duration": 1.0, "error": hostile::HARM}]);
+    let formats: [&[&str]; 6] = [
+        &[],
+        &["--format", "markdown"],
+        &["--format", "markdown", "--full"],
+        &["--format", "annotations"],
+        &["--format", "code-quality"],
+        &["--format", "junit"],
+    ];
+    for format in formats {
+        let text = shown(&run, None, format);
+        let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(bad), "{format:?}: {text}");
+        if format.contains(&"markdown") {
+            for harm in [
+                "@everyone",
+                "<script",
+                "<img",
+                "](",
+                "```",
+                "https:",
+                "\n#",
+                "\n| cell",
+            ] {
+                // Our own headings are of the second and third level.
+                let found = text
+                    .replace("\n## ", "")
+                    .replace("\n### ", "")
+                    .contains(harm);
+                assert!(!found, "{format:?}: {harm}: {text}");
+            }
+            assert_eq!(text.matches("<!--").count(), 1, "{text}");
+        }
+        if format.contains(&"annotations") {
+            let commands =
+                |line: &str| line.starts_with("::error ") || line.starts_with("::warning ");
+            assert!(text.lines().all(commands), "{text}");
+        }
+        if format.contains(&"junit") {
+            assert!(
+                !text.contains("<script") && !text.contains("<img"),
+                "{text}"
+            );
+        }
+    }
+    let page = shown(&run, None, &["--format", "html"]);
+    // Those of data, and our own.
+    let of_data = page
+        .matches("<script type=\"application/json\" id=\"")
+        .count();
+    assert_eq!(page.matches("<script").count(), of_data + 1);
+    assert_eq!(page.matches("</script").count(), of_data + 1);
+    assert!(!page.contains("<img"));
+}
+
 #[test]
 fn annotations_stand_at_the_row_and_keep_to_what_is_shown() {
     let run = hostile::run();

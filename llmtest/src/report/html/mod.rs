@@ -5,6 +5,7 @@
 
 mod escape;
 mod index;
+mod outputs;
 
 use crate::Result;
 use crate::gate::GateReport;
@@ -14,6 +15,7 @@ use crate::results::{RunReport, TestRecord};
 use crate::runs::Snapshot;
 use escape::{harmless, source};
 use index::{Before, Index};
+pub(crate) use outputs::Outputs;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -41,6 +43,7 @@ pub(crate) struct Html<'a> {
     gate: Option<&'a GateReport>,
     baseline: Option<&'a Snapshot>,
     before: Option<Before<'a>>,
+    outputs: Outputs,
     out: &'a mut dyn Write,
     index: Index,
     most: Most,
@@ -53,10 +56,11 @@ pub(crate) struct Html<'a> {
 }
 
 impl<'a> Html<'a> {
-    /// Begins a page. With a baseline, every case is shown beside its own there.
+    /// Begins a page. With a baseline, every case is shown beside its own there, and what it put out beside `outputs`.
     pub(crate) fn new(
         gate: Option<&'a GateReport>,
         baseline: Option<&'a Snapshot>,
+        outputs: Outputs,
         out: &'a mut dyn Write,
     ) -> Result<Self> {
         let (style, script) = (source(STYLE), source(SCRIPT));
@@ -64,7 +68,7 @@ impl<'a> Html<'a> {
             out,
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src {style}; script-src {script}; \
-             img-src data:; base-uri 'none'; form-action 'none'\">\n\
+             img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n<title>llmtest report</title>\n\
              <link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n{BODY}"
@@ -73,6 +77,7 @@ impl<'a> Html<'a> {
             gate,
             baseline,
             before: baseline.map(Before::new),
+            outputs,
             out,
             index: Index::default(),
             most: MOST,
@@ -85,9 +90,16 @@ impl<'a> Html<'a> {
 
     fn line(&mut self, case: &TestRecord) -> std::io::Result<()> {
         let (chunk, bytes, lines) = self.chunk;
-        let before = self.index.add(case, (chunk, lines), self.before.as_mut());
+        let mut before = self.index.add(case, (chunk, lines), self.before.as_mut());
         let long = self.index.rows.len() > self.most.cases || self.bytes > self.most.bytes;
         let cut = long && case.outcome == Outcome::Passed;
+        if !before.is_null() && !cut {
+            let name = format!("{}::{}", case.binary, case.name());
+            let then = self.outputs.before(&name, case);
+            if !then.is_null() {
+                before["outputs"] = then;
+            }
+        }
         let kept = cut.then(|| without_texts(case));
         let mut line = json!({"c": kept.as_ref().unwrap_or(case)});
         if !before.is_null() {

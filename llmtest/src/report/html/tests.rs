@@ -17,7 +17,7 @@ fn around() -> RunReport {
 
 fn page(cases: &[TestRecord], baseline: Option<&Snapshot>, most: Most) -> String {
     let mut out = Vec::new();
-    let mut page = Html::new(None, baseline, &mut out).unwrap();
+    let mut page = Html::new(None, baseline, Outputs::default(), &mut out).unwrap();
     page.most = most;
     for case in cases {
         page.add(case);
@@ -64,7 +64,8 @@ fn the_policy_allows_the_style_and_the_script_that_are_in_the_page_and_nothing_e
     assert_eq!(
         policy,
         format!(
-            "default-src 'none'; style-src {}; script-src {}; img-src data:; base-uri 'none'; form-action 'none'",
+            "default-src 'none'; style-src {}; script-src {}; img-src data:; base-uri 'none'; form-action 'none'; \
+             require-trusted-types-for 'script'; trusted-types 'none'",
             source(&style),
             source(&script)
         )
@@ -144,6 +145,48 @@ fn cases_stand_beside_those_of_the_baseline() {
 }
 
 #[test]
+fn what_a_whole_run_put_out_stands_beside_what_differs_from_it() {
+    let then = [
+        case("same", "passed", "yes", 0.9),
+        case("other", "passed", "it was so", 0.9),
+        case("long", "passed", &"x".repeat(100_001), 0.9),
+    ];
+    let lines = then.iter().map(|case| serde_json::to_string(case).unwrap());
+    let lines: Vec<String> = lines.collect();
+    let report = format!(
+        r#"{{"format":1,"run":{{"id":"r0"}},"tests":[{}]}}"#,
+        lines.join(",")
+    );
+    let baseline = Snapshot::from_json(&report).unwrap();
+    let mut outputs = Outputs::default();
+    for case in &then {
+        outputs.add(case);
+    }
+    let mut out = Vec::new();
+    let mut page = Html::new(None, Some(&baseline), outputs, &mut out).unwrap();
+    for row in ["same", "other", "long", "new"] {
+        page.add(&case(row, "passed", "yes", 0.9));
+    }
+    page.finish(&around()).unwrap();
+    let page = String::from_utf8(out).unwrap();
+    let lines = json_of(&page, "k0");
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<&Value> = lines.iter().map(|line| &line["b"]["outputs"]).collect();
+    assert_eq!(
+        told,
+        [
+            &Value::Null,
+            &json!([["it was so"]]),
+            &Value::Null,
+            &Value::Null
+        ]
+    );
+}
+
+#[test]
 fn of_a_long_run_the_texts_of_passed_cases_are_left_out_and_the_page_says_so() {
     let cases = [
         case("a", "passed", "first", 0.9),
@@ -192,7 +235,7 @@ fn a_disk_that_is_full_is_told() {
         }
     }
     let mut out = Full;
-    let mut page = Html::new(None, None, &mut out).unwrap();
+    let mut page = Html::new(None, None, Outputs::default(), &mut out).unwrap();
     page.add(&case("a", "passed", "yes", 1.0));
     let error = page.finish(&around()).unwrap_err();
     assert!(error.to_string().contains("disk is full"));

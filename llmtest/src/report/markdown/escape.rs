@@ -2,14 +2,16 @@
 //!
 //! Every character that means something to Markdown or HTML is written as a numeric entity, which no parser of Markdown takes
 //! for syntax. Mentions and references are looked for later, in the text of the page, but not within `<code>` and `<pre>`: so
-//! names and texts stand in these. In running text a blank of no width stands behind `@`, `#` and `GH-`.
+//! names and texts stand in these. In running text a blank of no width stands behind `@`, `#` and `GH-`; behind `@` in names as
+//! well, as addresses become links after entities are read.
 
 use crate::text::clean;
 use std::fmt::Write;
 
 /// A name, or a text on one line, as code.
 pub(super) fn code(text: &str) -> String {
-    format!("<code>{}</code>", line(text, false))
+    let text = line(text, false).replace("&#64;", "&#64;&#8203;");
+    format!("<code>{text}</code>")
 }
 
 /// A text with its lines, as code.
@@ -105,6 +107,7 @@ mod tests {
             prose("ask @all in #12 and gh-3")
                 .contains("&#64;&#8203;all in &#35;&#8203;12 and gh-&#8203;3")
         );
+        assert_eq!(code("a@b.c"), "<code>a&#64;&#8203;b.c</code>");
         assert_eq!(block("a\n\n\tb\n"), "<pre>a\n&#8203;\n    b</pre>");
         assert_eq!(cut("äöü", 2), "äö… (6 bytes)");
     }
