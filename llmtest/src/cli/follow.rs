@@ -1,7 +1,7 @@
 //! What a run has recorded so far. Its shards only grow: each is read from where the last look ended.
 
-use crate::cost::{Money, Spending, grouped};
-use crate::results::{BinaryInfo, Outcome, RunReport, latest_runs};
+use crate::cost::{Money, RunCost, Spending, grouped};
+use crate::results::{BinaryInfo, Outcome, latest_runs};
 use crate::runs::Snapshot;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -156,14 +156,24 @@ fn has_ended(process: &BinaryInfo) -> bool {
 }
 
 /// All that a run spent.
-pub(super) fn spent(report: &RunReport) -> Spending {
-    let mut sum = Spending::default();
-    if let Some(cost) = &report.cost {
-        let models = cost.judges.values().chain(cost.embedders.values());
-        models.for_each(|spent| sum += spent.clone());
-        sum += cost.application.clone();
-    }
+pub(super) fn spent(cost: &RunCost) -> Spending {
+    let mut sum = cost.application.clone();
+    let models = cost.judges.values().chain(cost.embedders.values());
+    models.for_each(|spent| sum += spent.clone());
     sum
+}
+
+/// What the live calls cost, where there were some.
+pub(super) fn cost_text(spent: &Spending) -> String {
+    if spent.calls <= spent.replayed {
+        return String::new();
+    }
+    let money = Money::dollars(spent.cost).unwrap_or_default();
+    match spent.unpriced {
+        0 => money.to_string(),
+        _ if spent.cost == 0.0 => "unknown".to_string(),
+        _ => format!("at least {money}"),
+    }
 }
 
 /// `27 calls live, 20 replayed, 31,204 tokens, $0.0123`; of live calls the tokens and the money. Empty without calls.
@@ -179,11 +189,9 @@ pub(super) fn spent_text(spent: &Spending) -> String {
     }
     if live > 0 {
         parts.push(format!("{} tokens", grouped(spent.usage.total())));
-        let money = Money::dollars(spent.cost).unwrap_or_default();
-        parts.push(match spent.unpriced {
-            0 => money.to_string(),
-            _ if spent.cost == 0.0 => "cost unknown".to_string(),
-            _ => format!("at least {money}"),
+        parts.push(match &*cost_text(spent) {
+            "unknown" => "cost unknown".to_string(),
+            cost => cost.to_string(),
         });
     }
     parts.join(", ")

@@ -1,5 +1,6 @@
 //! `cargo llmtest runs|merge|remove`: what was recorded, and the parts of it that other machines recorded.
 
+use super::follow::{cost_text, spent};
 use super::project::Project;
 use super::table::{day, table};
 use super::{Failure, Output, Place};
@@ -8,6 +9,7 @@ use crate::runs::{Snapshot, find};
 use crate::text::clean_name;
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,6 +102,7 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
             count(Outcome::Failed),
             count(Outcome::Errored),
         );
+        let spent = run.cost.as_ref().map(spent);
         let git = run.run.git.clone().unwrap_or_default();
         let commit: String = git.commit.unwrap_or_default().chars().take(10).collect();
         let whole = run.run.binaries.iter().all(|binary| binary.ended.is_some());
@@ -108,6 +111,7 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
                 "run": name, "written": written.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
                 "commit": commit, "dirty": git.dirty, "branch": git.branch, "judge": run.run.judge,
                 "cases": run.cases.len(), "passed": passed, "failed": failed, "errored": errored, "ended": whole,
+                "cost": spent.as_ref().map(|spent| spent.cost), "unpriced_calls": spent.as_ref().map(|spent| spent.unpriced), "means": means(&run),
             }));
         }
         rows.push(vec![
@@ -119,6 +123,7 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
             passed.to_string(),
             failed.to_string(),
             errored.to_string(),
+            spent.map_or_else(String::new, |spent| cost_text(&spent)),
             if whole { "" } else { "did not end" }.to_string(),
         ]);
     }
@@ -128,7 +133,8 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
         "no runs yet\nhint: `cargo test` or `cargo llmtest run` records one\n".to_string()
     } else {
         let titles = [
-            "run", "day", "commit", "judge", ">cases", ">passed", ">failed", ">errored", "",
+            "run", "day", "commit", "judge", ">cases", ">passed", ">failed", ">errored", ">cost",
+            "",
         ];
         table(&titles, &rows)
     };
@@ -136,6 +142,20 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
         err: broken,
         ..Output::well(out)
     })
+}
+
+/// The mean score of every metric, errored and skipped measurements left out.
+fn means(run: &Snapshot) -> BTreeMap<String, f64> {
+    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    let trials = run.cases.iter().flat_map(|case| &case.trials);
+    for measured in trials.flat_map(|trial| &trial.measurements) {
+        if let Some(score) = measured.score {
+            let sum = sums.entry(measured.key.title()).or_default();
+            *sum = (sum.0 + score, sum.1 + 1.0);
+        }
+    }
+    let mean = |(title, (sum, n)): (String, (f64, f64))| (title, sum / n);
+    sums.into_iter().map(mean).collect()
 }
 
 pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> {

@@ -4,6 +4,7 @@ use super::follow::{spent, spent_text};
 use super::gate::gated;
 use super::project::Project;
 use super::report::{self, ToFile};
+use super::table::count;
 use super::watch::watch;
 use super::{Failure, Output, Place};
 use crate::gate::Verdict;
@@ -250,16 +251,16 @@ fn closing(report: &Path, id: &str) -> Result<String, Failure> {
     let mut counts = Counts::default();
     let around = stream::read(report, &mut counts)?;
     let mut text = format!(
-        "\nrun {}: {} cases",
+        "\nrun {}: {}",
         clean_name(id),
-        counts.0.values().sum::<usize>()
+        count(counts.0.values().sum(), "case", "cases")
     );
     for outcome in [Outcome::Passed, Outcome::Failed, Outcome::Errored] {
-        let count = counts.0.get(&outcome).copied().unwrap_or_default();
-        let _ = write!(text, ", {count} {}", outcome.as_str());
+        let so_many = counts.0.get(&outcome).copied().unwrap_or_default();
+        let _ = write!(text, ", {so_many} {}", outcome.as_str());
     }
-    let spent = spent_text(&spent(&around));
-    if !spent.is_empty() {
+    let spent = around.cost.map(|cost| spent_text(&spent(&cost)));
+    if let Some(spent) = spent.filter(|spent| !spent.is_empty()) {
         let _ = write!(text, "; {spent}");
     }
     text.push('\n');

@@ -4,7 +4,7 @@ use super::snapshot::{
     Basis, CaseKey, CaseSummary, MeasurementKey, MeasurementSummary, Snapshot, TrialSummary,
 };
 use crate::Result;
-use crate::cost::Spending;
+use crate::cost::{RunCost, Spending};
 use crate::results::{GroupRecord, OPENED, Outcome, RunInfo, RunReport};
 use llmtest_metrics::Bar;
 use llmtest_metrics::hash::Hasher;
@@ -299,6 +299,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "run" => snapshot.run = map.next_value::<RunInfo>()?,
                 "tests" => snapshot.cases = map.next_value_seed(Cases(&mut *self.0))?,
                 "groups" => snapshot.groups = map.next_value::<Vec<GroupRecord>>()?,
+                "cost" => snapshot.cost = map.next_value::<Option<RunCost>>()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -1,5 +1,6 @@
 //! What is kept of a run to compare it: outcomes, scores and digests, without the texts.
 
+use crate::cost::RunCost;
 use crate::results::{GroupRecord, Outcome, RunInfo};
 use llmtest_metrics::Bar;
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub struct Snapshot {
     pub cases: Vec<CaseSummary>,
     /// Datasets that are one test.
     pub groups: Vec<GroupRecord>,
+    /// What its calls took and cost; none of a baseline.
+    pub cost: Option<RunCost>,
 }
 
 /// What makes a case the same case in another run. Its file and its place in the dataset may change.
