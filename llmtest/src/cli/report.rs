@@ -182,7 +182,7 @@ fn write(
             let report = stream::read(run, &mut notes)?;
             let text = match args.format {
                 Format::Annotations => notes.github(&report),
-                _ => notes.code_quality(),
+                _ => notes.code_quality(&report),
             };
             out.write_all(text.as_bytes())?;
         }
