@@ -108,6 +108,10 @@ pub(crate) struct GateConfig {
     pub(crate) margin: f64,
     pub(crate) alpha: f64,
     pub(crate) on_inconclusive: OnInconclusive,
+    /// How many times as many trials an undecided test may get.
+    pub(crate) max_trials: u32,
+    /// The metadata that names what cases vary with.
+    pub(crate) cluster: Option<String>,
     pub(crate) max_errors: u32,
     pub(crate) invariants: Vec<String>,
     pub(crate) max_cost: Option<f64>,
@@ -128,6 +132,7 @@ impl GateConfig {
             margin: self.margin,
             alpha: self.alpha,
             on_inconclusive: self.on_inconclusive,
+            cluster: self.cluster.clone(),
             max_errors: self.max_errors as usize,
             invariants: self.invariants.clone(),
             max_cost: self.max_cost,
@@ -298,6 +303,8 @@ pub(crate) fn load(
             margin: file.gate.margin.map_or(0.05, file::Margin::get),
             alpha: file.gate.alpha.map_or(0.05, file::Alpha::get),
             on_inconclusive: file.gate.on_inconclusive.unwrap_or(OnInconclusive::Warn),
+            max_trials: file.gate.max_trials.map_or(5, std::num::NonZeroU32::get),
+            cluster: file.gate.cluster,
             max_errors: file.gate.max_errors.unwrap_or(0),
             invariants: file.gate.invariants.unwrap_or_default(),
             max_cost: file.gate.max_cost.map(file::Positive::get),

@@ -13,7 +13,7 @@ use crate::runs::{Snapshot, find, slim};
 use crate::text::clean_name;
 use clap::Args;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the random choices of `aa` start.
 const SEED: u64 = 0x6161;
@@ -112,6 +112,15 @@ fn snapshot(project: &Project, name: &str) -> Result<Snapshot, Failure> {
     Ok(Snapshot::read(&find(&project.roots, name)?)?)
 }
 
+/// A run as the gate looks at it, with the clusters of its cases.
+pub(super) fn candidate(path: &Path, policy: &Policy) -> crate::Result<Snapshot> {
+    let mut run = Snapshot::read(path)?;
+    if let Some(key) = &policy.cluster {
+        run.read_clusters(path, key)?;
+    }
+    Ok(run)
+}
+
 /// The baseline, as given or as configured; none where there is no file yet.
 fn baseline(project: &Project, given: Option<&str>) -> Result<Option<Snapshot>, Failure> {
     let configured = &project.config.gate.baseline;
@@ -130,7 +139,8 @@ pub(super) fn gated(
 ) -> Result<GateReport, Failure> {
     let policy = project.config.gate.policy()?;
     let baseline = baseline(project, before)?;
-    Ok(decide(&snapshot(project, run)?, baseline.as_ref(), &policy))
+    let run = candidate(&find(&project.roots, run)?, &policy)?;
+    Ok(decide(&run, baseline.as_ref(), &policy))
 }
 
 pub(super) fn gate(args: &GateArgs, place: &Place) -> Result<Output, Failure> {
@@ -187,16 +197,15 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
 
 pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (before, run) = (
-        snapshot(&project, &args.before)?,
-        snapshot(&project, &args.run)?,
-    );
     let policy = Policy {
+        cluster: project.config.gate.cluster.clone(),
         margin: project.config.gate.margin,
         alpha: project.config.gate.alpha,
         max_errors: usize::MAX,
         ..Policy::default()
     };
+    let before = snapshot(&project, &args.before)?;
+    let run = candidate(&find(&project.roots, &args.run)?, &policy)?;
     let report = decide(&run, Some(&before), &policy);
     if args.json {
         return Ok(Output::well(serde_json::to_string_pretty(&report)? + "\n"));
@@ -263,7 +272,12 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
 }
 
 /// The latest runs, the latest first; with `live`, without those that only replayed.
-fn latest(project: &Project, most: usize, live: bool) -> Result<(Vec<Snapshot>, usize), Failure> {
+fn latest(
+    project: &Project,
+    most: usize,
+    live: bool,
+    policy: &Policy,
+) -> Result<(Vec<Snapshot>, usize), Failure> {
     let mut names: Vec<_> = project
         .roots
         .iter()
@@ -277,7 +291,7 @@ fn latest(project: &Project, most: usize, live: bool) -> Result<(Vec<Snapshot>, 
     names.sort_by(|a, b| b.0.cmp(&a.0));
     let (mut runs, mut replays) = (Vec::new(), 0);
     for (_, folder) in names.into_iter().take(most) {
-        let run = Snapshot::read(&find(&[], &folder.to_string_lossy())?)?;
+        let run = candidate(&find(&[], &folder.to_string_lossy())?, policy)?;
         let binaries = &run.run.binaries;
         if live && !binaries.is_empty() && binaries.iter().all(|binary| binary.mode == "replay") {
             replays += 1;
@@ -295,10 +309,10 @@ pub(super) fn aa(args: &AaArgs, place: &Place) -> Result<Output, Failure> {
     policy.max_cost = None;
     let against = |run: &Snapshot, before: &Snapshot| decide(run, Some(before), &policy);
     let found = if let Some(name) = &args.trials {
-        between_trials(&snapshot(&project, name)?, against, args.draws, SEED)
+        between_trials(&candidate(&find(&project.roots, name)?, &policy)?, against, args.draws, SEED)
             .ok_or("a case of the run has only one trial\nhint: `LLMTEST_MODE=live LLMTEST_TRIALS=5 cargo test` runs each case five times")?
     } else {
-        let (runs, _) = latest(&project, args.last, true)?;
+        let (runs, _) = latest(&project, args.last, true, &policy)?;
         between_runs(&runs, against, args.draws, SEED)
             .ok_or("no two runs are of one commit with unchanged files\nhint: run the tests twice with LLMTEST_MODE=live on a clean checkout, or see `cargo llmtest aa --help` for --trials")?
     };
@@ -343,7 +357,7 @@ fn aa_text(found: &NoChange) -> String {
 
 pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (runs, replays) = latest(&project, args.last, !args.replayed)?;
+    let (runs, replays) = latest(&project, args.last, !args.replayed, &Policy::default())?;
     let cases = flakiness(&runs);
     let evidence = Evidence::default();
     let mut out = String::new();

@@ -1,5 +1,6 @@
 //! `cargo llmtest report`: a run that was recorded, as people and CI servers read it.
 
+use super::gate::candidate;
 use super::project::Project;
 use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
@@ -214,7 +215,7 @@ fn verdict(
     if baseline.is_none() && policy == Policy::default() {
         return Ok((None, None));
     }
-    let gate = decide(&Snapshot::read(run)?, baseline.as_ref(), &policy);
+    let gate = decide(&candidate(run, &policy)?, baseline.as_ref(), &policy);
     Ok((Some(gate), baseline))
 }
 

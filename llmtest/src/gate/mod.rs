@@ -1,6 +1,7 @@
 //! Whether a run may be merged: a pure function of recorded runs and of `[gate]` in `llmtest.toml`.
 
 mod aa;
+mod certified;
 mod checks;
 mod comparison;
 mod decide;
