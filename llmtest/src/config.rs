@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) gated: bool,
     /// How often each case runs, whatever its test says.
     pub(crate) trials: Option<u32>,
+    /// By `binary::test`: how many trials the cases of these tests are to have, with those of the run that is resumed.
+    pub(crate) more: BTreeMap<String, u32>,
     /// Show prompts, replies and reasons of what passed, too.
     pub(crate) show_all: bool,
     pub(crate) ci: bool,
@@ -132,6 +134,10 @@ impl GateConfig {
             margin: self.margin,
             alpha: self.alpha,
             on_inconclusive: self.on_inconclusive,
+            looks: match self.on_inconclusive {
+                OnInconclusive::MoreTrials => crate::gate::looks(self.max_trials).len(),
+                _ => 1,
+            },
             cluster: self.cluster.clone(),
             max_errors: self.max_errors as usize,
             invariants: self.invariants.clone(),
@@ -360,6 +366,7 @@ pub(crate) fn load(
         failed: env.switch("LLMTEST_FAILED")?,
         gated: env.switch("LLMTEST_GATED")?,
         trials: env.trials()?,
+        more: env.more()?,
         show_all: env.show_all()?,
         ci: env.flag("CI"),
         nextest: env.flag("NEXTEST"),

@@ -122,7 +122,10 @@ pub(super) fn candidate(path: &Path, policy: &Policy) -> crate::Result<Snapshot>
 }
 
 /// The baseline, as given or as configured; none where there is no file yet.
-fn baseline(project: &Project, given: Option<&str>) -> Result<Option<Snapshot>, Failure> {
+pub(super) fn baseline(
+    project: &Project,
+    given: Option<&str>,
+) -> Result<Option<Snapshot>, Failure> {
     let configured = &project.config.gate.baseline;
     match given {
         Some(name) => snapshot(project, name).map(Some),

@@ -5,6 +5,7 @@ mod follow;
 mod gate;
 mod history;
 mod init;
+mod more;
 mod progress;
 mod project;
 mod record;

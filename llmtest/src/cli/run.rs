@@ -1,7 +1,7 @@
 //! `cargo llmtest run`: the tests as one run, and what is to be decided after them.
 
 use super::follow::{spent, spent_text};
-use super::gate::gated;
+use super::more::settle;
 use super::project::Project;
 use super::report::{self, ToFile};
 use super::watch::watch;
@@ -94,7 +94,7 @@ impl RunArgs {
             .map(|(_, mode)| mode)
     }
 
-    fn command(&self, place: &Place) -> Command {
+    pub(super) fn command(&self, place: &Place) -> Command {
         let mut command = Command::new(place.var("CARGO").unwrap_or("cargo"));
         if self.nextest {
             command.args(["nextest", "run"]);
@@ -194,7 +194,15 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     // nextest's own code for failed tests is 100, which is the gate's here.
     let tests = if code == 0 { 0 } else { 101 };
     let code = if args.gate {
-        let gate = gated(&project, &report.to_string_lossy(), None)?;
+        // What could not run is not mended by more of it.
+        let settled = settle(args, place, &project, &report, &id, tests == 0)?;
+        out.push_str(&settled.said);
+        let gate = settled.gate;
+        let tests = match settled.code {
+            None => tests,
+            Some(0) => 0,
+            Some(_) => 101,
+        };
         out.push_str(&gate.text());
         match (gate.verdict, tests) {
             // What could not run says nothing of quality, and is no bad score either.

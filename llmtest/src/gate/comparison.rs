@@ -10,6 +10,12 @@ use llmtest_metrics::Bar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The comparison of the share of trials that pass.
+pub(super) const ALL_CASES: &str = "cases that pass";
+
+/// How the reason begins where scores cannot be compared.
+pub(super) const REJUDGED: &str = "it is judged otherwise than in the baseline";
+
 /// What is compared of one thing.
 #[derive(Default)]
 struct Compared<'a> {
@@ -39,11 +45,18 @@ pub(super) fn compare_all(
     policy: &Policy,
     warnings: &mut Vec<String>,
 ) -> Vec<GateCheck> {
-    let mut compared: Vec<(String, f64, Compared<'_>)> = vec![(
-        "cases that pass".to_string(),
-        policy.margin,
-        cases(pairs, |_| true),
-    )];
+    // Of several looks each has an equal share, and a replay gives nothing new to look at.
+    let looks = if pairs.replayed {
+        1
+    } else {
+        policy.looks.max(1)
+    };
+    let policy = &Policy {
+        alpha: policy.alpha / looks as f64,
+        ..policy.clone()
+    };
+    let mut compared: Vec<(String, f64, Compared<'_>)> =
+        vec![(ALL_CASES.to_string(), policy.margin, cases(pairs, |_| true))];
     for (tag, rule) in &policy.tags {
         if let Some(margin) = rule.margin.filter(|_| !rule.ignore) {
             let tagged = |tags: &[String]| tags.contains(tag);
@@ -322,7 +335,7 @@ fn check(
     let (verdict, reason) = if found.rejudged > 0 && !policy.allow_judge_change {
         (
             Verdict::Inconclusive,
-            "it is judged otherwise than in the baseline: `cargo llmtest accept` a run judged as this one".to_string(),
+            format!("{REJUDGED}: `cargo llmtest accept` a run judged as this one"),
         )
     } else if unchanged == n && found.lost == 0 {
         (

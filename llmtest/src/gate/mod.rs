@@ -6,6 +6,7 @@ mod checks;
 mod comparison;
 mod decide;
 mod flakiness;
+mod looks;
 mod pairs;
 mod policy;
 mod text;
@@ -17,5 +18,8 @@ mod tests;
 pub use aa::{NoChange, PairsFrom, between_runs, between_trials};
 pub use decide::decide;
 pub use flakiness::{Evidence, Flakiness, Quarantine, clean_commit, flakiness};
+pub use looks::looks;
+#[cfg(feature = "cli")]
+pub(crate) use looks::{Test, undecided};
 pub use policy::{OnInconclusive, Policy, Rule};
 pub use verdict::{CaseChanges, GateCheck, GateReport, Verdict};

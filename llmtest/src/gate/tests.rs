@@ -537,3 +537,59 @@ fn a_rule_with_two_bars_is_held_to_both() {
         .collect();
     assert_eq!(bars, [Verdict::Fail, Verdict::Pass]);
 }
+
+#[test]
+fn more_looks_share_alpha_and_a_replay_is_looked_at_once() {
+    // Six of seventy cases got worse: p is 1 / 64 by the plain test, half of that by mid-p.
+    let (before, mut now) = (suite(70, 70, "a"), suite(70, 64, "b"));
+    let mut policy = Policy::default();
+    policy.invariants = Vec::new();
+    let verdict = |now: &Snapshot, policy: &Policy| {
+        check(&decide(now, Some(&before), policy), "correctness").verdict
+    };
+    assert_eq!(verdict(&now, &policy), Verdict::Fail);
+    policy.looks = 4;
+    assert_eq!(verdict(&now, &policy), Verdict::Inconclusive);
+    let binary = json!({"name": "evals", "mode": "replay"});
+    let text =
+        json!({"format": 1, "run": {"id": "r", "binaries": [binary]}, "tests": []}).to_string();
+    if let Ok(replayed) = Snapshot::from_json(&text) {
+        now.run = replayed.run;
+    }
+    assert_eq!(now.run.binaries.len(), 1);
+    assert_eq!(verdict(&now, &policy), Verdict::Fail);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn only_tests_with_something_undecided_get_more_trials() {
+    let other = |good: usize, digest: &str| {
+        let mut run = suite(30, good, digest);
+        for case in &mut run.cases[..10] {
+            case.key.test = "others".into();
+            for m in &mut case.trials[0].measurements {
+                let mut key = (*m.key).clone();
+                key.metric = "tone".to_string();
+                m.key = key.into();
+            }
+        }
+        run
+    };
+    let (before, now) = (other(30, "a"), other(29, "b"));
+    let mut policy = Policy::default();
+    let ignore = Rule {
+        ignore: true,
+        ..Rule::default()
+    };
+    policy.metrics.insert("tone".to_string(), ignore);
+    let mut report = decide(&now, Some(&before), &policy);
+    report.checks.retain(|check| check.name == "correctness");
+    let tests = undecided(&now, &before, &report);
+    let found: Vec<_> = tests
+        .iter()
+        .map(|((_, test), trials)| (&**test, *trials))
+        .collect();
+    assert_eq!(found, [("answers", 1)]);
+    report.checks.clear();
+    assert!(undecided(&now, &before, &report).is_empty());
+}
