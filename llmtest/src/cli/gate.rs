@@ -134,6 +134,18 @@ pub(super) fn baseline(
     }
 }
 
+/// Reads two runs at once: most of a large one's time goes into reading it.
+fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (first, second)
+    })
+}
+
 /// What the gate of this project says of a run.
 pub(super) fn gated(
     project: &Project,
@@ -141,9 +153,9 @@ pub(super) fn gated(
     before: Option<&str>,
 ) -> Result<GateReport, Failure> {
     let policy = project.config.gate.policy()?;
-    let baseline = baseline(project, before)?;
-    let run = candidate(&find(&project.roots, run)?, &policy)?;
-    Ok(decide(&run, baseline.as_ref(), &policy))
+    let path = find(&project.roots, run)?;
+    let (baseline, run) = both(|| baseline(project, before), || candidate(&path, &policy));
+    Ok(decide(&run?, baseline?.as_ref(), &policy))
 }
 
 pub(super) fn gate(args: &GateArgs, place: &Place) -> Result<Output, Failure> {
@@ -207,8 +219,12 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
         max_errors: usize::MAX,
         ..Policy::default()
     };
-    let before = snapshot(&project, &args.before)?;
-    let run = candidate(&find(&project.roots, &args.run)?, &policy)?;
+    let path = find(&project.roots, &args.run)?;
+    let (before, run) = both(
+        || snapshot(&project, &args.before),
+        || candidate(&path, &policy),
+    );
+    let (before, run) = (before?, run?);
     let report = decide(&run, Some(&before), &policy);
     if args.json {
         return Ok(Output::well(serde_json::to_string_pretty(&report)? + "\n"));

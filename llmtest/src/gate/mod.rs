@@ -13,6 +13,8 @@ mod text;
 mod verdict;
 
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod tests;
 
 pub use aa::{NoChange, PairsFrom, between_runs, between_trials};

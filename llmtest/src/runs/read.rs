@@ -133,7 +133,7 @@ impl Names {
             outcome: raw.outcome,
             passes_needed: raw.passes_needed,
             duration: raw.duration,
-            trials: fitted(raw.trials.into_iter().map(|raw| self.trial(raw)).collect()),
+            trials: fitted(raw.trials.into_iter().map(|raw| self.trial(raw))),
         }
     }
 
@@ -148,8 +148,7 @@ impl Names {
                 raw.measurements
                     .into_iter()
                     .filter(|raw| !raw.part)
-                    .map(|raw| self.measurement(raw))
-                    .collect(),
+                    .map(|raw| self.measurement(raw)),
             ),
         }
     }
@@ -191,10 +190,12 @@ pub(crate) fn digest(text: &str) -> Option<u64> {
     })
 }
 
-/// `collect` takes over the memory of what was read, which is several times as large.
-fn fitted<T>(mut all: Vec<T>) -> Vec<T> {
-    all.shrink_to_fit();
-    all
+/// `collect` takes over the memory of what was read, which is several times as large; shrunk, it leaves holes that nothing
+/// fits in.
+fn fitted<T>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut own = Vec::with_capacity(all.size_hint().1.unwrap_or_default());
+    own.extend(all);
+    own
 }
 
 #[derive(Deserialize)]

@@ -30,7 +30,7 @@ fn case(run: usize, n: usize, bytes: usize) -> Value {
             "metric": metric, "nth": 1, "outcome": if score >= 0.2 { "passed" } else { "failed" }, "score": score,
             "bar": {"at_least": 0.2}, "reason": long, "judge": "a-judge", "judge_calls": 1, "prompts": {"grade": "0f3a"},
             "transcript": [{"judge": "a-judge", "purpose": "grade", "prompt": long, "reply": text}],
-            "digest": format!("{metric}-{n}-{version}"), "duration": 0.4,
+            "digest": format!("{:08x}{n:08x}", metric.len() * 1_000_003 + version), "duration": 0.4,
         })
     };
     let measurements = [
@@ -41,7 +41,7 @@ fn case(run: usize, n: usize, bytes: usize) -> Value {
     json!({
         "test": format!("suite::topic{}", n / 1000), "row": format!("row-{n}"), "position": n % 1000, "binary": "evals",
         "file": "tests/evals.rs", "line": 10 + n / 1000, "outcome": outcome, "passes_needed": 1, "attempt": 1, "duration": 0.5,
-        "trials": [{"outcome": outcome, "duration": 0.5, "started": 1_700_000_000_000_u64, "digest": format!("{n}-{version}"),
+        "trials": [{"outcome": outcome, "duration": 0.5, "started": 1_700_000_000_000_u64, "digest": format!("{version:08x}{n:08x}"),
             "measurements": measurements}],
     })
 }
