@@ -10,6 +10,8 @@ mod looks;
 mod pairs;
 mod policy;
 mod text;
+#[cfg(feature = "cli")]
+mod undecided;
 mod verdict;
 
 #[cfg(test)]
@@ -21,7 +23,7 @@ pub use aa::{NoChange, PairsFrom, between_runs, between_trials};
 pub use decide::decide;
 pub use flakiness::{Evidence, Flakiness, Quarantine, clean_commit, flakiness};
 pub use looks::looks;
-#[cfg(feature = "cli")]
-pub(crate) use looks::{Test, undecided};
 pub use policy::{OnInconclusive, Policy, Rule};
+#[cfg(feature = "cli")]
+pub(crate) use undecided::{Test, undecided};
 pub use verdict::{CaseChanges, GateCheck, GateReport, Verdict};
