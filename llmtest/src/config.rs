@@ -90,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) gated: bool,
     /// How often each case runs, whatever its test says.
     pub(crate) trials: Option<u32>,
+    /// By `binary::test`: how many trials the cases of these tests are to have, with those of the run that is resumed.
+    pub(crate) more: BTreeMap<String, u32>,
     /// Show prompts, replies and reasons of what passed, too.
     pub(crate) show_all: bool,
     pub(crate) ci: bool,
@@ -108,6 +110,10 @@ pub(crate) struct GateConfig {
     pub(crate) margin: f64,
     pub(crate) alpha: f64,
     pub(crate) on_inconclusive: OnInconclusive,
+    /// How many times as many trials an undecided test may get.
+    pub(crate) max_trials: u32,
+    /// The metadata that names what cases vary with.
+    pub(crate) cluster: Option<String>,
     pub(crate) max_errors: u32,
     pub(crate) invariants: Vec<String>,
     pub(crate) max_cost: Option<f64>,
@@ -128,6 +134,11 @@ impl GateConfig {
             margin: self.margin,
             alpha: self.alpha,
             on_inconclusive: self.on_inconclusive,
+            looks: match self.on_inconclusive {
+                OnInconclusive::MoreTrials => crate::gate::looks(self.max_trials).len(),
+                _ => 1,
+            },
+            cluster: self.cluster.clone(),
             max_errors: self.max_errors as usize,
             invariants: self.invariants.clone(),
             max_cost: self.max_cost,
@@ -298,6 +309,8 @@ pub(crate) fn load(
             margin: file.gate.margin.map_or(0.05, file::Margin::get),
             alpha: file.gate.alpha.map_or(0.05, file::Alpha::get),
             on_inconclusive: file.gate.on_inconclusive.unwrap_or(OnInconclusive::Warn),
+            max_trials: file.gate.max_trials.map_or(5, std::num::NonZeroU32::get),
+            cluster: file.gate.cluster,
             max_errors: file.gate.max_errors.unwrap_or(0),
             invariants: file.gate.invariants.unwrap_or_default(),
             max_cost: file.gate.max_cost.map(file::Positive::get),
@@ -353,6 +366,7 @@ pub(crate) fn load(
         failed: env.switch("LLMTEST_FAILED")?,
         gated: env.switch("LLMTEST_GATED")?,
         trials: env.trials()?,
+        more: env.more()?,
         show_all: env.show_all()?,
         ci: env.flag("CI"),
         nextest: env.flag("NEXTEST"),

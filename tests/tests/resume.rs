@@ -361,3 +361,117 @@ fn a_folder_that_cannot_be_made_is_an_error_with_a_hint_and_verdicts_are_shown()
         assert!(ran.stdout.contains(words), "{}", ran.text());
     }
 }
+
+/// What stands in for cargo: runs one test of the fixture `runs`, whatever it is asked for.
+#[cfg(unix)]
+fn project(name: &str) -> (Bench, impl Fn(&str, &str) -> llmtest::cli::Output) {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::of("runs", name);
+    let records = bench.path().join("records").display().to_string();
+    let (here, binary) = (bench.path().display().to_string(), fixture("runs"));
+    let cargo = bench.path().join("cargo");
+    let script = format!(
+        "#!/bin/sh\nTMPDIR='{here}' LLMTEST_DIR='{records}' exec '{}' own_number\n",
+        binary.display()
+    );
+    fs::write(&cargo, script).expect("a script");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("a script that runs");
+    let toml = "[gate]\non-inconclusive = \"more-trials\"\nmax-trials = 3\n";
+    fs::write(bench.path().join("llmtest.toml"), toml).expect("a configuration");
+    let folder = bench.path().to_path_buf();
+    let tool = move |args: &str, id: &str| {
+        let vars = [
+            ("CARGO", cargo.display().to_string()),
+            ("LLMTEST_DIR", records.clone()),
+            ("LLMTEST_RUN_ID", id.to_string()),
+        ];
+        let place = llmtest::cli::Place {
+            folder: folder.clone(),
+            vars: vars.map(|(name, value)| (name.to_string(), value)).into(),
+            locks: folder.clone(),
+        };
+        llmtest::cli::run(args.split_whitespace().map(Into::into), &place)
+    };
+    (bench, tool)
+}
+
+/// Accepts a run, and makes each of its cases look as if another output had been judged.
+#[cfg(unix)]
+fn accept_others(bench: &Bench, tool: &impl Fn(&str, &str) -> llmtest::cli::Output) {
+    let first = tool("run --live", "one");
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    assert_eq!(tool("accept one", "").code, 0);
+    let baseline = bench.path().join("llmtest.baseline.json");
+    let text = fs::read_to_string(&baseline).expect("a baseline");
+    let other = text.replace("\"digest\":\"", "\"digest\":\"f");
+    assert_ne!(other, text);
+    fs::write(&baseline, other).expect("a baseline");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_gate_that_cannot_tell_runs_more_trials_of_what_is_undecided_and_of_nothing_else() {
+    let (bench, tool) = project("more");
+    accept_others(&bench, &tool);
+    let gated = tool("run --live --gate", "two");
+    // 64 cases that differ in nothing are too few for "surely not worse", however often they run.
+    assert_eq!(gated.code, 102, "{}{}", gated.out, gated.err);
+    for said in [
+        "up to 2 times as many trials",
+        "up to 3 times as many trials",
+    ] {
+        assert!(gated.out.contains(said), "no `{said}` in {}", gated.out);
+    }
+    let report = bench.report();
+    assert_eq!(report.tests.len(), 64);
+    assert!(report.tests.iter().all(|test| test.trials.len() == 3));
+    assert_eq!(report.run.binaries.len(), 3, "one run and two resumptions");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_replay_has_no_more_trials_and_says_so() {
+    let (bench, tool) = project("replayed");
+    accept_others(&bench, &tool);
+    let gated = tool("run --replay --gate", "two");
+    assert_eq!(gated.code, 102, "{}{}", gated.out, gated.err);
+    assert!(
+        gated.out.contains("recordings have no further answers"),
+        "{}",
+        gated.out
+    );
+    assert!(
+        bench
+            .report()
+            .tests
+            .iter()
+            .all(|test| test.trials.len() == 1)
+    );
+}
+
+#[test]
+fn more_trials_are_added_to_those_that_a_case_has() {
+    let bench = Bench::of("runs", "added");
+    let args = ["own_number"];
+    let first = bench.run(&args, &[ONE]);
+    assert_eq!(first.code, 0, "{}", first.text());
+    let before = bench.report();
+    let wanted = format!("{}::own_number=4", before.tests[0].binary);
+    let second = bench.run(&args, &[RESUME_ONE, ("LLMTEST_MORE", &wanted)]);
+    assert_eq!(second.code, 0, "{}", second.text());
+    let after = bench.report();
+    assert_eq!(after.tests.len(), before.tests.len());
+    for (now, then) in after.tests.iter().zip(&before.tests) {
+        assert_eq!((now.trials.len(), now.passes_needed), (4, 4));
+        assert_eq!(now.trials[0], then.trials[0]);
+    }
+    // Another test keeps what it has.
+    let third = bench.run(&args, &[RESUME_ONE, ("LLMTEST_MORE", "runs::other=9")]);
+    assert!(third.text().contains("64 cases kept"), "{}", third.text());
+    let wrong = bench.run(&args, &[RESUME_ONE, ("LLMTEST_MORE", "own_number")]);
+    assert!(
+        wrong.code != 0 && wrong.text().contains("evals::refunds=5"),
+        "{}",
+        wrong.text()
+    );
+}

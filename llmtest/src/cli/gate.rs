@@ -13,7 +13,7 @@ use crate::runs::{Snapshot, find, slim};
 use crate::text::clean_name;
 use clap::Args;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the random choices of `aa` start.
 const SEED: u64 = 0x6161;
@@ -112,8 +112,20 @@ fn snapshot(project: &Project, name: &str) -> Result<Snapshot, Failure> {
     Ok(Snapshot::read(&find(&project.roots, name)?)?)
 }
 
+/// A run as the gate looks at it, with the clusters of its cases.
+pub(super) fn candidate(path: &Path, policy: &Policy) -> crate::Result<Snapshot> {
+    let mut run = Snapshot::read(path)?;
+    if let Some(key) = &policy.cluster {
+        run.read_clusters(path, key)?;
+    }
+    Ok(run)
+}
+
 /// The baseline, as given or as configured; none where there is no file yet.
-fn baseline(project: &Project, given: Option<&str>) -> Result<Option<Snapshot>, Failure> {
+pub(super) fn baseline(
+    project: &Project,
+    given: Option<&str>,
+) -> Result<Option<Snapshot>, Failure> {
     let configured = &project.config.gate.baseline;
     match given {
         Some(name) => snapshot(project, name).map(Some),
@@ -141,7 +153,8 @@ pub(super) fn gated(
     before: Option<&str>,
 ) -> Result<GateReport, Failure> {
     let policy = project.config.gate.policy()?;
-    let (baseline, run) = both(|| baseline(project, before), || snapshot(project, run));
+    let path = find(&project.roots, run)?;
+    let (baseline, run) = both(|| baseline(project, before), || candidate(&path, &policy));
     Ok(decide(&run?, baseline?.as_ref(), &policy))
 }
 
@@ -199,17 +212,19 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
 
 pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (before, run) = both(
-        || snapshot(&project, &args.before),
-        || snapshot(&project, &args.run),
-    );
-    let (before, run) = (before?, run?);
     let policy = Policy {
+        cluster: project.config.gate.cluster.clone(),
         margin: project.config.gate.margin,
         alpha: project.config.gate.alpha,
         max_errors: usize::MAX,
         ..Policy::default()
     };
+    let path = find(&project.roots, &args.run)?;
+    let (before, run) = both(
+        || snapshot(&project, &args.before),
+        || candidate(&path, &policy),
+    );
+    let (before, run) = (before?, run?);
     let report = decide(&run, Some(&before), &policy);
     if args.json {
         return Ok(Output::well(serde_json::to_string_pretty(&report)? + "\n"));
@@ -276,7 +291,12 @@ pub(super) fn compare(args: &CompareArgs, place: &Place) -> Result<Output, Failu
 }
 
 /// The latest runs, the latest first; with `live`, without those that only replayed.
-fn latest(project: &Project, most: usize, live: bool) -> Result<(Vec<Snapshot>, usize), Failure> {
+fn latest(
+    project: &Project,
+    most: usize,
+    live: bool,
+    policy: &Policy,
+) -> Result<(Vec<Snapshot>, usize), Failure> {
     let mut names: Vec<_> = project
         .roots
         .iter()
@@ -290,7 +310,7 @@ fn latest(project: &Project, most: usize, live: bool) -> Result<(Vec<Snapshot>, 
     names.sort_by(|a, b| b.0.cmp(&a.0));
     let (mut runs, mut replays) = (Vec::new(), 0);
     for (_, folder) in names.into_iter().take(most) {
-        let run = Snapshot::read(&find(&[], &folder.to_string_lossy())?)?;
+        let run = candidate(&find(&[], &folder.to_string_lossy())?, policy)?;
         let binaries = &run.run.binaries;
         if live && !binaries.is_empty() && binaries.iter().all(|binary| binary.mode == "replay") {
             replays += 1;
@@ -308,10 +328,10 @@ pub(super) fn aa(args: &AaArgs, place: &Place) -> Result<Output, Failure> {
     policy.max_cost = None;
     let against = |run: &Snapshot, before: &Snapshot| decide(run, Some(before), &policy);
     let found = if let Some(name) = &args.trials {
-        between_trials(&snapshot(&project, name)?, against, args.draws, SEED)
+        between_trials(&candidate(&find(&project.roots, name)?, &policy)?, against, args.draws, SEED)
             .ok_or("a case of the run has only one trial\nhint: `LLMTEST_MODE=live LLMTEST_TRIALS=5 cargo test` runs each case five times")?
     } else {
-        let (runs, _) = latest(&project, args.last, true)?;
+        let (runs, _) = latest(&project, args.last, true, &policy)?;
         between_runs(&runs, against, args.draws, SEED)
             .ok_or("no two runs are of one commit with unchanged files\nhint: run the tests twice with LLMTEST_MODE=live on a clean checkout, or see `cargo llmtest aa --help` for --trials")?
     };
@@ -356,7 +376,7 @@ fn aa_text(found: &NoChange) -> String {
 
 pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> {
     let project = Project::find(place)?;
-    let (runs, replays) = latest(&project, args.last, !args.replayed)?;
+    let (runs, replays) = latest(&project, args.last, !args.replayed, &Policy::default())?;
     let cases = flakiness(&runs);
     let evidence = Evidence::default();
     let mut out = String::new();

@@ -5,6 +5,7 @@ mod follow;
 mod gate;
 mod history;
 mod init;
+mod more;
 mod progress;
 mod project;
 mod record;
@@ -64,7 +65,7 @@ impl<E: std::fmt::Display> From<E> for Failure {
                   variables LLMTEST_* count as they do for the tests.",
     after_help = "To begin:          cargo llmtest init && cargo test --test evals\n\
                   Every day:         cargo llmtest run --replay --gate        asks no judge, costs nothing\n\
-                  A changed prompt:  cargo llmtest record                     asks the judges, which costs what they cost\n\
+                  A changed prompt:  cargo llmtest record                     asks the judges anew, for money\n\
                   Into what failed:  cargo llmtest report --format html --out eval.html\n\
                   A new baseline:    cargo llmtest accept\n\n\
                   `cargo llmtest help COMMAND` has examples of each; `cargo llmtest help exit-codes` says what CI sees."
@@ -74,7 +75,7 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const EXIT_CODES: &str = "Exit codes:\n  \
   0  well\n  \
   1  it could not do what it was asked: no such run, nothing recorded, a file that cannot be written, a run that was stopped\n  \
   2  a wrong command line\n\

@@ -1,5 +1,6 @@
 //! `cargo llmtest report`: a run that was recorded, as people and CI servers read it.
 
+use super::gate::candidate;
 use super::project::Project;
 use super::{Failure, Output, Place};
 use crate::gate::{GateReport, Policy, decide};
@@ -187,7 +188,7 @@ fn write(
             let report = stream::read(run, &mut notes)?;
             let text = match args.format {
                 Format::Annotations => notes.github(&report),
-                _ => notes.code_quality(),
+                _ => notes.code_quality(&report),
             };
             out.write_all(text.as_bytes())?;
         }
@@ -219,7 +220,7 @@ fn verdict(
     if baseline.is_none() && policy == Policy::default() {
         return Ok((None, None));
     }
-    let gate = decide(&Snapshot::read(run)?, baseline.as_ref(), &policy);
+    let gate = decide(&candidate(run, &policy)?, baseline.as_ref(), &policy);
     Ok((Some(gate), baseline))
 }
 

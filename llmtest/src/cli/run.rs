@@ -1,7 +1,7 @@
 //! `cargo llmtest run`: the tests as one run, and what is to be decided after them.
 
 use super::follow::{spent, spent_text};
-use super::gate::gated;
+use super::more::settle;
 use super::project::Project;
 use super::report::{self, ToFile};
 use super::table::count;
@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Args)]
@@ -95,7 +96,7 @@ impl RunArgs {
             .map(|(_, mode)| mode)
     }
 
-    fn command(&self, place: &Place) -> Command {
+    pub(super) fn command(&self, place: &Place) -> Command {
         let mut command = Command::new(place.var("CARGO").unwrap_or("cargo"));
         if self.nextest {
             command.args(["nextest", "run"]);
@@ -129,12 +130,19 @@ impl RunArgs {
     }
 }
 
+/// Runs that this process began: of a test of the tool itself several may begin in the same second.
+static NTH: AtomicUsize = AtomicUsize::new(1);
+
 /// A name for the run: all of its processes share it.
 fn new_id() -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    format!("run-{}-{}", now.as_secs(), std::process::id())
+    let nth = match NTH.fetch_add(1, Ordering::Relaxed) {
+        1 => String::new(),
+        nth => format!("-{nth}"),
+    };
+    format!("run-{}-{}{nth}", now.as_secs(), std::process::id())
 }
 
 /// The name of the run whose report this is.
@@ -195,7 +203,15 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     // nextest's own code for failed tests is 100, which is the gate's here.
     let tests = if code == 0 { 0 } else { 101 };
     let code = if args.gate {
-        let gate = gated(&project, &report.to_string_lossy(), None)?;
+        // What could not run is not mended by more of it.
+        let settled = settle(args, place, &project, &report, &id, tests == 0)?;
+        out.push_str(&settled.said);
+        let gate = settled.gate;
+        let tests = match settled.code {
+            None => tests,
+            Some(0) => 0,
+            Some(_) => 101,
+        };
         out.push_str(&gate.text());
         match (gate.verdict, tests) {
             // What could not run says nothing of quality, and is no bad score either.

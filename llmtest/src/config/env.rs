@@ -5,7 +5,7 @@ use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration}
 use crate::cost::Budget;
 use crate::redact::Secret;
 use crate::results::GitState;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Every variable of ours; another `LLMTEST_*` variable is an error.
@@ -98,6 +98,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "LLMTEST_GATED",
         "`1`: a gate decides afterwards, so that only Errored cases fail their tests",
+    ),
+    (
+        "LLMTEST_MORE",
+        "with `LLMTEST_RESUME`: how many trials cases are to have in all, as `binary::test=5`, with commas between",
     ),
     ("LLMTEST_DIR", "the folder for the records of runs"),
     ("LLMTEST_RUN_ID", "the name of the run"),
@@ -195,6 +199,19 @@ impl<'a> Env<'a> {
             Some(0) => Err(wrong(NAME, "0", "set it to a whole number from 1")),
             trials => Ok(trials),
         }
+    }
+
+    /// `binary::test=5`, with commas between.
+    pub(super) fn more(&self) -> Result<BTreeMap<String, u32>, ConfigError> {
+        const NAME: &str = "LLMTEST_MORE";
+        let parse = |one: String| {
+            let trials = one.rsplit_once('=').and_then(|(test, trials)| {
+                let trials: u32 = trials.parse().ok().filter(|n| *n > 0)?;
+                Some((test.to_string(), trials))
+            });
+            trials.ok_or_else(|| wrong(NAME, &one, "set it to a list such as `evals::refunds=5`"))
+        };
+        self.list(NAME).into_iter().map(parse).collect()
     }
 
     /// So many a minute.

@@ -113,6 +113,8 @@ pub(super) struct Gate {
     pub(super) margin: Option<Margin>,
     pub(super) alpha: Option<Alpha>,
     pub(super) on_inconclusive: Option<OnInconclusive>,
+    pub(super) max_trials: Option<std::num::NonZeroU32>,
+    pub(super) cluster: Option<String>,
     pub(super) max_errors: Option<u32>,
     pub(super) invariants: Option<Vec<String>>,
     pub(super) max_cost: Option<Positive>,

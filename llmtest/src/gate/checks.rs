@@ -1,12 +1,13 @@
 //! Checks of a run by itself: errors, invariants, coverage, bars, cost and latency.
 
+use super::certified::is_certified;
 use super::flakiness::case_name;
-use super::pairs::{Pairs, pass_share, scored};
+use super::pairs::{Pairs, labels, pass_share, scored};
 use super::policy::{Policy, Rule};
 use super::verdict::{GateCheck, Verdict};
 use crate::results::Outcome;
-use crate::runs::Snapshot;
-use crate::stats::{Interval, Moments};
+use crate::runs::{CaseSummary, Snapshot};
+use crate::stats::{Interval, Moments, clustered_share, design_effect};
 use crate::trust::rogan_gladen_adjusted;
 use std::collections::BTreeMap;
 
@@ -35,6 +36,30 @@ impl GateCheck {
             detectable: None,
             worst: Vec::new(),
         }
+    }
+}
+
+/// Values of cases, with the clusters of these.
+#[derive(Default)]
+struct Values<'a> {
+    all: Vec<f64>,
+    clusters: Vec<Option<&'a str>>,
+}
+
+impl<'a> Values<'a> {
+    fn add(&mut self, case: &'a CaseSummary, value: f64) {
+        self.all.push(value);
+        self.clusters.push(case.cluster.as_deref());
+    }
+
+    /// By cluster; none where cases do not vary together.
+    fn groups(&self, policy: &Policy) -> Option<Vec<Vec<f64>>> {
+        let labels = labels(self.clusters.iter().copied(), policy)?;
+        let mut groups: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (label, value) in labels.into_iter().zip(&self.all) {
+            groups.entry(label).or_default().push(*value);
+        }
+        Some(groups.into_values().collect())
     }
 }
 
@@ -225,12 +250,19 @@ pub(super) fn bars(
     for (tag, rule) in policy.tags.iter().filter(|(_, rule)| asked(rule)) {
         let tagged = pairs.deciding.iter().map(|pair| pair.now);
         let tagged = tagged.filter(|case| case.tags.iter().any(|own| own == tag));
-        let shares: Vec<f64> = tagged.filter_map(pass_share).collect();
-        checks.push(bar(&format!("tag {tag}"), &shares, *rule, None));
+        let mut shares = Values::default();
+        for case in tagged {
+            if let Some(share) = pass_share(case) {
+                shares.add(case, share);
+            }
+        }
+        for rule in sides(*rule) {
+            checks.push(bar(&format!("tag {tag}"), &shares, rule, None, policy));
+        }
     }
     let rules = policy.metrics.iter().filter(|(_, rule)| asked(rule));
     for (wanted, rule) in rules {
-        let mut titles: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let mut titles: BTreeMap<String, Values<'_>> = BTreeMap::new();
         let mut corrected: BTreeMap<String, (u64, u64, bool)> = BTreeMap::new();
         for pair in &pairs.deciding {
             for (key, found) in scored(pair.now) {
@@ -242,17 +274,8 @@ pub(super) fn bars(
                 let entry = corrected.entry(title.clone()).or_insert((0, 0, true));
                 entry.0 += u64::from(2 * found.met > found.scores);
                 entry.1 += 1;
-                let certified = policy.certificate.as_ref().is_some_and(|certificate| {
-                    found.bases().iter().all(|basis| {
-                        basis.judge.as_ref() == Some(&certificate.model)
-                            && certificate.metric.as_ref().is_none_or(|m| *m == key.metric)
-                            && certificate.prompts.iter().all(|(purpose, version)| {
-                                basis.prompts.get(purpose) == Some(version)
-                            })
-                    })
-                });
-                entry.2 &= certified;
-                titles.entry(title).or_default().push(mean);
+                entry.2 &= is_certified(policy, key, found.bases());
+                titles.entry(title).or_default().add(pair.now, mean);
             }
         }
         if titles.is_empty() {
@@ -269,6 +292,13 @@ pub(super) fn bars(
             let certified = counts.filter(|(.., certified)| *certified).zip(judge);
             // What judges passed, corrected for their errors, where all that is known of them is about passing.
             let pass_rate = certified.and_then(|((passed, n, _), judge)| {
+                // Cases that vary together count as fewer.
+                let effect = means
+                    .groups(policy)
+                    .map_or(1.0, |groups| design_effect(&groups));
+                let fewer = |count: u64| (count as f64 / effect).round();
+                let n = whole(fewer(n)).map_or(n, |n| n.max(1) as u64);
+                let passed = whole(fewer(passed)).map_or(passed, |n| n as u64).min(n);
                 rogan_gladen_adjusted(&judge, passed, n)
                     .map_err(|why| warnings.push(format!("{title}: {why}")))
                     .ok()
@@ -277,10 +307,25 @@ pub(super) fn bars(
                 warnings.push(format!("the judge's certificate is not for `{title}` as it is judged now, and is not used"));
             }
             let figure = pass_rate.and_then(|figure| Some((figure.value?, figure.interval?)));
-            checks.push(bar(&title, &means, *rule, figure));
+            for rule in sides(*rule) {
+                checks.push(bar(&title, &means, rule, figure, policy));
+            }
         }
     }
     checks
+}
+
+/// A rule with two bars as two of one each.
+fn sides(rule: Rule) -> impl Iterator<Item = Rule> {
+    let least = rule.at_least.map(|_| Rule {
+        at_most: None,
+        ..rule
+    });
+    let most = rule.at_most.map(|_| Rule {
+        at_least: None,
+        ..rule
+    });
+    least.into_iter().chain(most)
 }
 
 /// A number of cases; none above ten million.
@@ -294,9 +339,29 @@ fn whole(n: f64) -> Option<usize> {
 }
 
 /// A mean held against a bar: by its interval, not by itself.
-fn bar(name: &str, values: &[f64], rule: Rule, corrected: Option<(f64, Interval)>) -> GateCheck {
+fn bar(
+    name: &str,
+    values: &Values<'_>,
+    rule: Rule,
+    corrected: Option<(f64, Interval)>,
+    policy: &Policy,
+) -> GateCheck {
+    let groups = values.groups(policy);
+    let values = &values.all;
     let moments: Moments = values.iter().copied().collect();
-    let own = moments.mean().zip(moments.interval());
+    if groups.as_ref().is_some_and(|groups| groups.len() < 2) {
+        let reason = "all cases are of one cluster, which does not show how others would vary";
+        return GateCheck {
+            n: values.len(),
+            value: moments.mean(),
+            ..GateCheck::new(name, "bar", Verdict::Inconclusive, reason.to_string())
+        };
+    }
+    let interval = match &groups {
+        Some(groups) => clustered_share(groups),
+        None => moments.interval(),
+    };
+    let own = moments.mean().zip(interval);
     let Some((mean, interval)) = corrected.or(own) else {
         let reason = "nothing was measured".to_string();
         return GateCheck::new(name, "bar", Verdict::Inconclusive, reason);

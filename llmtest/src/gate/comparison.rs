@@ -1,13 +1,20 @@
 //! Comparisons with the baseline: of the cases that pass, and of every measurement.
 
-use super::pairs::{Difference, Pairs, pass_share, scored, worst};
-use super::policy::Policy;
+use super::certified::{corrected, is_certified, youden};
+use super::pairs::{Difference, Pairs, Scored, labels, pass_share, scored, worst};
+use super::policy::{Policy, Rule};
 use super::verdict::{GateCheck, Verdict};
 use crate::runs::{Basis, MeasurementKey};
 use crate::stats::{Finding, Interval, NonInferiority, holm, non_inferiority_among};
 use llmtest_metrics::Bar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The comparison of the share of trials that pass.
+pub(super) const ALL_CASES: &str = "cases that pass";
+
+/// How the reason begins where scores cannot be compared.
+pub(super) const REJUDGED: &str = "it is judged otherwise than in the baseline";
 
 /// What is compared of one thing.
 #[derive(Default)]
@@ -20,6 +27,8 @@ struct Compared<'a> {
     /// Pairs that were judged differently.
     rejudged: usize,
     bases: (BTreeSet<Arc<Basis>>, BTreeSet<Arc<Basis>>),
+    /// Of a judge with a certificate: its J and the variance of that. Values are shares that met the bar, then.
+    judge: Option<(f64, f64)>,
 }
 
 impl<'a> Compared<'a> {
@@ -36,18 +45,25 @@ pub(super) fn compare_all(
     policy: &Policy,
     warnings: &mut Vec<String>,
 ) -> Vec<GateCheck> {
-    let mut compared: Vec<(String, f64, Compared<'_>)> = vec![(
-        "cases that pass".to_string(),
-        policy.margin,
-        cases(pairs, |_| true),
-    )];
+    // Of several looks each has an equal share, and a replay gives nothing new to look at.
+    let looks = if pairs.replayed {
+        1
+    } else {
+        policy.looks.max(1)
+    };
+    let policy = &Policy {
+        alpha: policy.alpha / looks as f64,
+        ..policy.clone()
+    };
+    let mut compared: Vec<(String, f64, Compared<'_>)> =
+        vec![(ALL_CASES.to_string(), policy.margin, cases(pairs, |_| true))];
     for (tag, rule) in &policy.tags {
         if let Some(margin) = rule.margin.filter(|_| !rule.ignore) {
             let tagged = |tags: &[String]| tags.contains(tag);
             compared.push((format!("tag {tag}"), margin, cases(pairs, tagged)));
         }
     }
-    for (key, found) in measurements(pairs) {
+    for (key, both) in measurements(pairs) {
         let title = key.title();
         let rule = policy
             .metrics
@@ -56,12 +72,13 @@ pub(super) fn compare_all(
         if rule.is_some_and(|rule| rule.ignore) {
             continue;
         }
+        let found = both.of(key, policy, warnings);
         let margin = rule.and_then(|rule| rule.margin).unwrap_or(policy.margin);
         compared.push((title, margin, found));
     }
     let judged: Vec<_> = compared
         .iter()
-        .map(|(_, margin, found)| judge(found, *margin, policy.alpha, pairs.replayed))
+        .map(|(_, margin, found)| judge(found, *margin, policy, pairs.replayed))
         .collect();
     let p: Vec<f64> = judged
         .iter()
@@ -69,6 +86,7 @@ pub(super) fn compare_all(
         .collect();
     let adjusted = holm(&p);
     let mut checks = Vec::new();
+    checks.extend(unmeasured(&compared, policy));
     for (((title, margin, found), judged), p) in compared.iter().zip(judged).zip(adjusted) {
         if found.rejudged > 0 {
             warnings.extend(rejudged(title, found));
@@ -91,6 +109,48 @@ pub(super) fn compare_all(
     checks
 }
 
+/// What a margin is given for, and no case has in both runs: a name that is misspelt must not pass.
+fn unmeasured(compared: &[(String, f64, Compared<'_>)], policy: &Policy) -> Vec<GateCheck> {
+    let has = |name: &str| {
+        compared.iter().any(|(title, _, found)| {
+            title == name && (!found.differences.is_empty() || found.lost > 0)
+        })
+    };
+    let rules = |rules: &BTreeMap<String, Rule>| {
+        let with = rules
+            .iter()
+            .filter(|(_, r)| !r.ignore && r.margin.is_some());
+        with.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let tags = rules(&policy.tags)
+        .into_iter()
+        .map(|tag| format!("tag {tag}"));
+    let metrics = rules(&policy.metrics).into_iter().filter(|name| {
+        // A rule of a metric holds for all of its titles.
+        !compared.iter().any(|(title, _, found)| {
+            !found.differences.is_empty()
+                && title.split(" › ").last().is_some_and(|own| {
+                    own == name
+                        || own
+                            .strip_prefix(name.as_str())
+                            .is_some_and(|rest| rest.starts_with(' '))
+                })
+        })
+    });
+    tags.chain(metrics)
+        .filter(|name| !has(name))
+        .map(|name| {
+            let reason = "it has a margin, and no case has it in both runs: nothing was compared";
+            GateCheck::new(
+                &name,
+                "non_inferiority",
+                Verdict::Inconclusive,
+                reason.to_string(),
+            )
+        })
+        .collect()
+}
+
 /// The share of trials that pass, case by case.
 fn cases<'a>(pairs: &Pairs<'a>, wanted: impl Fn(&[String]) -> bool) -> Compared<'a> {
     let mut compared = Compared::default();
@@ -104,6 +164,7 @@ fn cases<'a>(pairs: &Pairs<'a>, wanted: impl Fn(&[String]) -> bool) -> Compared<
         };
         let difference = Difference {
             case: &pair.now.key,
+            cluster: pair.now.cluster.as_deref(),
             value: now - before,
             unchanged: pair.unchanged,
         };
@@ -113,8 +174,8 @@ fn cases<'a>(pairs: &Pairs<'a>, wanted: impl Fn(&[String]) -> bool) -> Compared<
 }
 
 /// Every measurement that a case has in both runs.
-fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared<'a>> {
-    let mut all: BTreeMap<&MeasurementKey, Compared<'_>> = BTreeMap::new();
+fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Both<'a>> {
+    let mut all: BTreeMap<&MeasurementKey, Both<'_>> = BTreeMap::new();
     for pair in &pairs.deciding {
         let Some(case_before) = pair.before else {
             continue;
@@ -122,7 +183,8 @@ fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared<
         let now = scored(pair.now);
         for (key, before) in scored(case_before) {
             let Some(old) = before.mean() else { continue };
-            let found = all.entry(key).or_default();
+            let both = all.entry(key).or_default();
+            let found = &mut both.scores;
             let scored_now = now.get(key).and_then(|now| Some((now, now.mean()?)));
             let Some((now, new)) = scored_now else {
                 found.lost += 1;
@@ -138,23 +200,84 @@ fn measurements<'a>(pairs: &Pairs<'a>) -> BTreeMap<&'a MeasurementKey, Compared<
             };
             let difference = Difference {
                 case: &pair.now.key,
+                cluster: pair.now.cluster.as_deref(),
                 value: sign * (new - old),
                 unchanged: pair.unchanged,
             };
             found.add(difference, new, old);
+            both.met.push((share(now), share(&before)));
         }
     }
     all
 }
 
+/// What two runs say of one measurement: its scores, and the shares of trials that met its bar, now and before.
+#[derive(Default)]
+struct Both<'a> {
+    scores: Compared<'a>,
+    met: Vec<(f64, f64)>,
+}
+
+fn share(scored: &Scored) -> f64 {
+    scored.met as f64 / scored.scores.max(1) as f64
+}
+
+impl<'a> Both<'a> {
+    /// The scores; of a judge with a certificate that says how often it errs, what met the bar.
+    fn of(self, key: &MeasurementKey, policy: &Policy, warnings: &mut Vec<String>) -> Compared<'a> {
+        let mut found = self.scores;
+        let judged = found.bases.1.iter().any(|basis| basis.judge.is_some());
+        let known = policy.certificate.as_ref().and_then(|c| c.confusion);
+        let Some(known) = known.filter(|_| judged && !found.differences.is_empty()) else {
+            return found;
+        };
+        let title = key.title();
+        let certified =
+            is_certified(policy, key, &found.bases.0) && is_certified(policy, key, &found.bases.1);
+        let judge = match youden(&known) {
+            Ok(judge) if certified => judge,
+            Ok(_) => {
+                warnings.push(format!("`{title}`: the judge's certificate is not for how it was judged in both runs, and its comparison is not corrected"));
+                return found;
+            }
+            Err(why) => {
+                warnings.push(format!("`{title}`: its comparison is not corrected: {why}"));
+                return found;
+            }
+        };
+        (found.now, found.before) = (0.0, 0.0);
+        for (difference, (now, before)) in found.differences.iter_mut().zip(self.met) {
+            difference.value = now - before;
+            found.now += now;
+            found.before += before;
+        }
+        found.judge = Some(judge);
+        found
+    }
+}
+
 /// In a replay, a case that equals the baseline's by hash is known not to differ. In a live run two labels may be equal by
 /// chance: there it is a case without a difference, as others are.
-fn judge(found: &Compared<'_>, margin: f64, alpha: f64, replayed: bool) -> Option<NonInferiority> {
+fn judge(
+    found: &Compared<'_>,
+    margin: f64,
+    policy: &Policy,
+    replayed: bool,
+) -> Option<NonInferiority> {
     let known = replayed || found.differences.iter().all(|d| d.unchanged);
     let moved = found.differences.iter().filter(|d| !(d.unchanged && known));
-    let moved: Vec<f64> = moved.map(|d| d.value).collect();
+    let moved: Vec<&Difference<'_>> = moved.collect();
+    let clusters = labels(moved.iter().map(|d| d.cluster), policy);
+    let moved: Vec<f64> = moved.iter().map(|d| d.value).collect();
     let unchanged = found.differences.len() - moved.len();
-    non_inferiority_among(&moved, None, unchanged, margin, alpha)
+    let alpha = policy.alpha;
+    let among =
+        |margin| non_inferiority_among(&moved, clusters.as_deref(), unchanged, margin, alpha);
+    match found.judge {
+        // A judge that errs shows J times as much of a difference.
+        Some(judge) => Some(corrected(among(margin * judge.0)?, judge, margin, alpha)),
+        None => among(margin),
+    }
 }
 
 /// What was judged by whom, where that changed.
@@ -202,11 +325,17 @@ fn check(
         lost => format!("; {lost} cases that the baseline scored have no score now"),
     };
     let between = format!("between {} and {}", points(judged.low), points(judged.high));
+    let lost = match found.judge {
+        Some((youden, _)) => format!(
+            "{lost}; of what met the bar, corrected for the judge's errors (divided by J = {youden:.2}, with the uncertainty of that)"
+        ),
+        None => lost,
+    };
     let margin_points = format!("{:.1} points", 100.0 * margin);
     let (verdict, reason) = if found.rejudged > 0 && !policy.allow_judge_change {
         (
             Verdict::Inconclusive,
-            "it is judged otherwise than in the baseline: `cargo llmtest accept` a run judged as this one".to_string(),
+            format!("{REJUDGED}: `cargo llmtest accept` a run judged as this one"),
         )
     } else if unchanged == n && found.lost == 0 {
         (

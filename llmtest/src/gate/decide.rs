@@ -5,6 +5,7 @@ use super::comparison::compare_all;
 use super::pairs::Pairs;
 use super::policy::{OnInconclusive, Policy};
 use super::verdict::{GateCheck, GateReport, Verdict};
+use crate::results::Outcome;
 use crate::runs::Snapshot;
 
 /// Gates a run: a pure function of what was recorded and of what is asked.
@@ -48,6 +49,7 @@ pub fn decide(run: &Snapshot, baseline: Option<&Snapshot>, policy: &Policy) -> G
         );
     }
     found.extend(checks::bars(&pairs, policy, &mut warnings));
+    warnings.extend(unclustered(&pairs, policy));
     if pairs.changes.removed.len() > 10 {
         let removed = pairs.changes.removed.len();
         warnings.push(format!("{removed} cases of the baseline did not run"));
@@ -76,6 +78,26 @@ pub fn decide(run: &Snapshot, baseline: Option<&Snapshot>, policy: &Policy) -> G
         warnings,
         checks: found,
         cases: pairs.changes,
+    }
+}
+
+/// What is to be said where not every case has a cluster.
+fn unclustered(pairs: &Pairs<'_>, policy: &Policy) -> Option<String> {
+    let key = policy.cluster.as_ref()?;
+    let ended = pairs
+        .deciding
+        .iter()
+        .filter(|pair| pair.now.outcome != Outcome::Errored);
+    let (with, without): (Vec<_>, Vec<_>) = ended.partition(|pair| pair.now.cluster.is_some());
+    let (all, without) = (with.len() + without.len(), without.len());
+    match (with.len(), without) {
+        (_, 0) => None,
+        (0, _) => Some(format!(
+            "no case has the metadata `{key}` that `cluster` names: all count as independent"
+        )),
+        _ => Some(format!(
+            "{without} of {all} cases have no metadata `{key}`: each counts as a cluster of its own"
+        )),
     }
 }
 

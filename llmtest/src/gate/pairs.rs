@@ -20,6 +20,7 @@ pub(super) struct Pair<'a> {
 /// What one case says of one thing: the difference to the baseline, where that is below 0 when it got worse.
 pub(super) struct Difference<'a> {
     pub(super) case: &'a CaseKey,
+    pub(super) cluster: Option<&'a str>,
     pub(super) value: f64,
     pub(super) unchanged: bool,
 }
@@ -165,6 +166,27 @@ pub(super) fn pass_share(case: &CaseSummary) -> Option<f64> {
     let count = |wanted| case.trials.iter().filter(|t| t.outcome == wanted).count();
     let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
     (passed + failed > 0).then(|| passed as f64 / (passed + failed) as f64)
+}
+
+/// A label for each: equal where the cluster is. A case without one is a cluster of its own. `None` where no case has one:
+/// then all are independent.
+pub(super) fn labels<'a>(
+    clusters: impl Iterator<Item = Option<&'a str>>,
+    policy: &Policy,
+) -> Option<Vec<usize>> {
+    policy.cluster.as_ref()?;
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut next = 0;
+    let mut new = || {
+        next += 1;
+        next
+    };
+    let labels = clusters.map(|cluster| match cluster {
+        Some(name) => *known.entry(name).or_insert_with(&mut new),
+        None => new(),
+    });
+    let labels: Vec<usize> = labels.collect();
+    (!known.is_empty()).then_some(labels)
 }
 
 /// The names of the cases that got worse, the worst first; at most ten.

@@ -41,6 +41,13 @@ pub struct Policy {
     pub alpha: f64,
     /// What an inconclusive check means.
     pub on_inconclusive: OnInconclusive,
+    /// The metadata of a row that names what its case varies with, such as a document or a conversation: errors then rest
+    /// on these, and not on single cases. The snapshot of the run has to know them, by
+    /// [`Snapshot::read_clusters`](crate::runs::Snapshot::read_clusters).
+    pub cluster: Option<String>,
+    /// How often the run may be looked at, each time with more trials of what is undecided: `alpha` is for all looks together.
+    /// A run that only replays is looked at once. See [`looks`](crate::gate::looks).
+    pub looks: usize,
     /// How many cases may be Errored.
     pub max_errors: usize,
     /// Tags of cases that must all pass.
@@ -68,6 +75,8 @@ impl Default for Policy {
             margin: 0.05,
             alpha: 0.05,
             on_inconclusive: OnInconclusive::Warn,
+            cluster: None,
+            looks: 1,
             max_errors: 0,
             invariants: Vec::new(),
             max_cost: None,

@@ -41,11 +41,11 @@ fn run(cases: impl IntoIterator<Item = Value>) -> Snapshot {
 }
 
 /// `n` cases, of which the first `good` have the score 1 and the others 0.
-fn suite(n: usize, good: usize, digest: &str) -> Snapshot {
+pub(super) fn suite(n: usize, good: usize, digest: &str) -> Snapshot {
     run((0..n).map(|row| case(row, f64::from(u8::from(row < good)), digest)))
 }
 
-fn check<'a>(report: &'a GateReport, name: &str) -> &'a GateCheck {
+pub(super) fn check<'a>(report: &'a GateReport, name: &str) -> &'a GateCheck {
     let found = report.checks.iter().find(|check| check.name == name);
     found.unwrap_or_else(|| panic!("no check `{name}` in {:#?}", report.checks))
 }

@@ -9,9 +9,10 @@ use crate::results::{Outcome, RunReport, TestRecord};
 use crate::text::{clean, clean_name};
 use serde_json::json;
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-/// GitHub shows ten errors and ten warnings of a step, and drops the others without a word.
+/// GitHub shows ten errors, ten warnings and ten notices of a step, and drops the others without a word.
 const SHOWN: usize = 10;
 /// How many findings a report of code quality holds.
 const FINDINGS: usize = 1_000;
@@ -23,12 +24,31 @@ const MESSAGE: usize = 1_000;
 enum Level {
     Error,
     Warning,
+    /// A row that Failed in a dataset that passed all the same.
+    Notice,
 }
 
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// A test of a binary, where a row of its dataset is noted.
+type Dataset = Option<(String, String)>;
+
 /// Something at a line of a file.
+#[derive(Clone)]
 struct Note {
     level: Level,
+    /// Whether a check of the gate that did not hold names it.
+    wanted: bool,
     errored: bool,
+    failed: bool,
     gap: f64,
     order: usize,
     file: String,
@@ -38,6 +58,11 @@ struct Note {
 }
 
 impl Note {
+    /// Whether it is no more than a notice where its dataset passed.
+    fn is_forgivable(&self) -> bool {
+        self.failed && !self.wanted
+    }
+
     /// The worst first.
     fn cmp(&self, other: &Self) -> Ordering {
         (self.level, !self.errored)
@@ -50,9 +75,35 @@ impl Note {
 /// What is to be noted of a run.
 pub(crate) struct Annotations<'a> {
     gate: Option<&'a GateReport>,
-    notes: Vec<Note>,
-    errors: usize,
-    warnings: usize,
+    /// By dataset: whether that passed is said at the end of a report only.
+    notes: BTreeMap<Dataset, Noted>,
+    order: usize,
+}
+
+/// What is to be noted of one dataset, or of all other tests.
+#[derive(Default)]
+struct Noted {
+    kept: Vec<Note>,
+    /// How many there are at each level, with and without those that are not kept.
+    counts: [usize; 3],
+    /// Of the first two levels, Failed rows that no check of the gate names.
+    forgivable: [usize; 2],
+}
+
+impl Noted {
+    fn add(&mut self, note: Note) {
+        self.counts[note.level as usize] += 1;
+        if note.is_forgivable() {
+            self.forgivable[note.level as usize] += 1;
+        }
+        let full = self.kept.len() == FINDINGS;
+        if full && self.kept.last().is_some_and(|last| note.cmp(last).is_gt()) {
+            return;
+        }
+        let at = self.kept.partition_point(|kept| kept.cmp(&note).is_lt());
+        self.kept.insert(at, note);
+        self.kept.truncate(FINDINGS);
+    }
 }
 
 impl Cases for Annotations<'_> {
@@ -72,20 +123,23 @@ impl Cases for Annotations<'_> {
         } else {
             Level::Warning
         };
-        let order = self.errors + self.warnings;
-        match level {
-            Level::Error => self.errors += 1,
-            Level::Warning => self.warnings += 1,
-        }
+        self.order += 1;
+        let name = full_name(case);
+        let wanted = self.gate.is_some_and(|gate| {
+            let broken = gate.checks.iter().filter(|c| c.verdict == Verdict::Fail);
+            broken.into_iter().any(|check| check.worst.contains(&name))
+        });
         let (file, line) = place(case);
         let note = Note {
             level,
+            wanted,
             errored: case.outcome == Outcome::Errored,
+            failed: case.outcome == Outcome::Failed,
             gap: gap(case),
-            order,
+            order: self.order,
             file: file.to_string(),
             line,
-            name: full_name(case),
+            name,
             message: if failed {
                 message(case)
             } else {
@@ -97,14 +151,9 @@ impl Cases for Annotations<'_> {
                 )
             },
         };
-        if self.notes.len() == FINDINGS
-            && self.notes.last().is_some_and(|last| note.cmp(last).is_gt())
-        {
-            return;
-        }
-        let at = self.notes.partition_point(|kept| kept.cmp(&note).is_lt());
-        self.notes.insert(at, note);
-        self.notes.truncate(FINDINGS);
+        let dataset = case.row.is_some();
+        let dataset = dataset.then(|| (case.binary.clone(), case.test.clone()));
+        self.notes.entry(dataset).or_default().add(note);
     }
 }
 
@@ -127,15 +176,52 @@ impl<'a> Annotations<'a> {
     pub(crate) fn new(gate: Option<&'a GateReport>) -> Self {
         Self {
             gate,
-            notes: Vec::new(),
-            errors: 0,
-            warnings: 0,
+            notes: BTreeMap::new(),
+            order: 0,
         }
+    }
+
+    /// All notes, the worst first, and how many there are at each level. A Failed row of a dataset that passed, since enough
+    /// of its rows did, is a notice.
+    fn notes(&self, report: &RunReport) -> (Vec<Note>, [usize; 3]) {
+        let passed: BTreeSet<_> = report
+            .groups
+            .iter()
+            .filter(|group| group.outcome == Outcome::Passed)
+            .map(|group| (group.binary.as_str(), group.test.as_str()))
+            .collect();
+        let (mut notes, mut counts) = (Vec::new(), [0; 3]);
+        for (dataset, noted) in &self.notes {
+            let held = dataset
+                .as_ref()
+                .is_some_and(|(binary, test)| passed.contains(&(binary.as_str(), test.as_str())));
+            for (all, own) in counts.iter_mut().zip(noted.counts) {
+                *all += own;
+            }
+            if held {
+                for (level, forgiven) in noted.forgivable.into_iter().enumerate() {
+                    counts[level] -= forgiven;
+                    counts[Level::Notice as usize] += forgiven;
+                }
+            }
+            notes.extend(noted.kept.iter().cloned().map(|note| Note {
+                level: if held && note.is_forgivable() {
+                    Level::Notice
+                } else {
+                    note.level
+                },
+                ..note
+            }));
+        }
+        notes.sort_by(Note::cmp);
+        notes.truncate(FINDINGS);
+        (notes, counts)
     }
 
     /// GitHub's workflow commands, one a line.
     pub(crate) fn github(&self, report: &RunReport) -> String {
-        let mut lines: [Vec<String>; 2] = Default::default();
+        let mut lines: [Vec<String>; 3] = Default::default();
+        let (notes, counts) = self.notes(report);
         if let Some(gate) = self.gate {
             for check in gate.checks.iter().filter(|c| c.verdict != Verdict::Pass) {
                 let (command, at) = match check.verdict {
@@ -172,20 +258,18 @@ impl<'a> Annotations<'a> {
             let line = usize::try_from(group.line).ok();
             lines[0].push(command("error", &group.file, line, &group.test, &said));
         }
-        let all = [self.errors, self.warnings].into_iter().zip(&lines);
+        let all = counts.into_iter().zip(&lines);
         let all: Vec<_> = all.map(|(cases, lines)| cases + lines.len()).collect();
-        for note in &self.notes {
-            let (word, at) = match note.level {
-                Level::Error => ("error", 0),
-                Level::Warning => ("warning", 1),
-            };
+        for note in &notes {
+            let (word, at) = (note.level.word(), note.level as usize);
             if lines[at].len() < SHOWN {
                 let line = command(word, &note.file, note.line, &note.name, &note.message);
                 lines[at].push(line);
             }
         }
         let mut out = String::new();
-        for ((mut lines, word), all) in lines.into_iter().zip(["error", "warning"]).zip(all) {
+        let words = [Level::Error, Level::Warning, Level::Notice].map(Level::word);
+        for ((mut lines, word), all) in lines.into_iter().zip(words).zip(all) {
             if all > SHOWN {
                 lines.truncate(SHOWN - 1);
                 let rest = all - lines.len();
@@ -202,14 +286,16 @@ impl<'a> Annotations<'a> {
     }
 
     /// A report of code quality, as GitLab reads it.
-    pub(crate) fn code_quality(&self) -> String {
+    pub(crate) fn code_quality(&self, report: &RunReport) -> String {
         let findings: Vec<_> = self
-            .notes
+            .notes(report)
+            .0
             .iter()
             .map(|note| {
                 let severity = match note.level {
                     Level::Error => "major",
                     Level::Warning => "minor",
+                    Level::Notice => "info",
                 };
                 let hash = llmtest_metrics::hash::long(note.name.as_bytes());
                 json!({

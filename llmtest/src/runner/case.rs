@@ -71,6 +71,16 @@ impl Case {
 
 /// Runs all trials of a case, each when there is a free place. Always comes back with a record.
 pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> TestRecord {
+    run_rest(run, case, place, Vec::new()).await
+}
+
+/// Runs the trials of a case that come after these.
+pub(super) async fn run_rest(
+    run: &'static Run,
+    case: Case,
+    place: Place,
+    earlier: Vec<TrialRecord>,
+) -> TestRecord {
     let entry = case.entry;
     let again = run.wants_causal_blame().then(|| case.row.clone());
     let (trials, needed) = run.trials(entry);
@@ -82,12 +92,13 @@ pub(crate) async fn run_case(run: &'static Run, case: Case, place: Place) -> Tes
             None => run_trial(run, entry, row, trial, place).await,
         }
     };
-    let ended = if trials == 1 {
+    let ended = if trials == 1 && earlier.is_empty() {
         vec![one(0, case.row, case.broken).await]
     } else {
         let start = |trial| tokio::spawn(one(trial, case.row.clone(), None));
-        let tasks: Vec<_> = (0..trials).map(start).collect();
-        let mut ended = Vec::with_capacity(tasks.len());
+        let first = u32::try_from(earlier.len()).unwrap_or(trials);
+        let tasks: Vec<_> = (first..trials).map(start).collect();
+        let mut ended = earlier;
         for task in tasks {
             let failed = |error| errored(format!("the runner failed: {error}"));
             ended.push(task.await.unwrap_or_else(failed));

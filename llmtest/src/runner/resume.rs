@@ -1,7 +1,7 @@
 //! Going on with a run: what it has recorded is kept, and what is missing or Errored runs.
 
 use super::body::Place;
-use super::case::{Case, run_case};
+use super::case::{Case, run_case, run_rest};
 use super::causal::FailedTrial;
 use super::place::{report_root, session};
 use super::run::Run;
@@ -106,6 +106,13 @@ pub(crate) async fn run_or_keep(run: &'static Run, case: Case, place: Place) -> 
     if let Some(resumed) = &run.resumed
         && let Some(record) = resumed.record(run, &case)
     {
+        let wanted = run.more(&case).unwrap_or_default() as usize;
+        if record.trials.len() < wanted {
+            return Ended {
+                record: run_rest(run, case, place, record.trials).await,
+                kept: false,
+            };
+        }
         resumed.count.fetch_add(1, Ordering::Relaxed);
         if run.wants_causal_blame() {
             run.keep_failed(resumed.owed(run, &case, place, &record));
@@ -147,6 +154,13 @@ fn name<'a>(run: &'a Run, case: &'a Case, path: &'a str) -> Option<CaseName<'a>>
 }
 
 impl Run {
+    /// How many trials the case is to have in all, where more were asked for.
+    fn more(&self, case: &Case) -> Option<u32> {
+        let more = &self.config.as_ref().ok()?.more;
+        more.get(&format!("{}::{}", self.binary, case.entry.path()))
+            .copied()
+    }
+
     /// Whether the case need not run.
     pub(crate) fn keeps(&self, case: &Case) -> bool {
         let path = case.entry.path();
@@ -154,6 +168,7 @@ impl Run {
         resumed
             .zip(name)
             .is_some_and(|(resumed, name)| resumed.kept.has(&name))
+            && self.more(case).is_none()
     }
 
     /// How many cases were not run again.

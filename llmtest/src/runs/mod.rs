@@ -13,6 +13,8 @@
 //! ```
 
 #[cfg(feature = "cli")]
+mod clusters;
+#[cfg(feature = "cli")]
 mod find;
 mod read;
 #[cfg(feature = "cli")]

@@ -129,6 +129,7 @@ impl Names {
             file: self.text(&raw.file),
             line: raw.line,
             tags: self.tags(raw.tags),
+            cluster: None,
             outcome: raw.outcome,
             passes_needed: raw.passes_needed,
             duration: raw.duration,

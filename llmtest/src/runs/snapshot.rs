@@ -45,6 +45,9 @@ pub struct CaseSummary {
     pub line: u32,
     /// The tags of the test.
     pub tags: Arc<[String]>,
+    /// What it varies with, such as a document or a conversation; none unless it was asked for with
+    /// [`Snapshot::read_clusters`].
+    pub cluster: Option<Arc<str>>,
     /// How it ended.
     pub outcome: Outcome,
     /// How many trials had to pass.

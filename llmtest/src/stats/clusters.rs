@@ -1,6 +1,6 @@
 //! Means of values that belong together in groups: of one document, one conversation, one template.
 
-use super::{Interval, t_quantile};
+use super::{Interval, t_quantile, wilson_at};
 
 /// The standard error of the mean of all values in `groups`, where the values of a group vary together:
 /// `sqrt(g / (g - 1) * sum over groups of (sum of (value - mean))²) / n`. `None` for fewer than two groups that hold
@@ -56,6 +56,31 @@ pub fn design_effect(groups: &[Vec<f64>]) -> f64 {
     } else {
         (clustered * clustered / (variance / n)).max(1.0)
     }
+}
+
+/// The interval of the mean of values in `0.0..=1.0` that vary together in groups: Wilson's, of as many cases as would have
+/// the clustered error, with the quantile of Student's distribution with `g - 1` degrees of freedom. It never has no width:
+/// groups whose means are all equal count as one case each. `None` for fewer than two groups that hold values.
+///
+/// ```
+/// let alike: Vec<Vec<f64>> = (0..20).map(|n| vec![f64::from(u8::from(n % 5 > 0)); 10]).collect();
+/// let interval = llmtest::stats::clustered_share(&alike).unwrap();
+/// // Twenty documents, and not two hundred rows.
+/// assert!(interval.low < 0.6 && interval.high > 0.9);
+/// ```
+pub fn clustered_share(groups: &[Vec<f64>]) -> Option<Interval> {
+    let error = clustered_error(groups)?;
+    let filled = groups.iter().filter(|group| !group.is_empty()).count() as f64;
+    let n = groups.iter().map(Vec::len).sum::<usize>() as f64;
+    let mean = (groups.iter().flatten().sum::<f64>() / n).clamp(0.0, 1.0);
+    let spread = mean * (1.0 - mean);
+    // Groups of nearly equal sums must not count as more than all of their cases.
+    let cases = if error * error > 1e-12 && spread > 0.0 {
+        (spread / (error * error)).min(n)
+    } else {
+        filled
+    };
+    Some(wilson_at(mean, cases, t_quantile(0.975, filled - 1.0)))
 }
 
 /// The interval of a mean with a quantile of Student's distribution. `None` for fewer than two values, and for values

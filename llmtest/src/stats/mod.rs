@@ -25,7 +25,7 @@ mod trials;
 mod variance;
 
 pub use bootstrap::{Rng, bca, bootstrap};
-pub use clusters::{clustered_error, design_effect, t_interval};
+pub use clusters::{clustered_error, clustered_share, design_effect, t_interval};
 pub use counts::{Fisher, McNemar, fisher_exact, mcnemar};
 pub use moments::Moments;
 pub use multiple::{benjamini_hochberg, holm};
@@ -68,9 +68,14 @@ pub fn wilson(successes: u64, n: u64) -> Option<Interval> {
 
 /// Wilson's interval of a share seen in `n` independent cases, where `n` need not be whole.
 pub(crate) fn wilson_share(share: f64, n: f64) -> Interval {
-    let square = Z * Z / n;
+    wilson_at(share, n, Z)
+}
+
+/// The same with another quantile than [`Z`].
+pub(crate) fn wilson_at(share: f64, n: f64, z: f64) -> Interval {
+    let square = z * z / n;
     let centre = (share + square / 2.0) / (1.0 + square);
-    let half = Z / (1.0 + square) * (share * (1.0 - share) / n + square / (4.0 * n)).sqrt();
+    let half = z / (1.0 + square) * (share * (1.0 - share) / n + square / (4.0 * n)).sqrt();
     // Rounding must not keep 0 and 1 out.
     Interval {
         low: if share <= 0.0 {

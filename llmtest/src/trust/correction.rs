@@ -77,8 +77,9 @@ pub fn rogan_gladen(judge: &Labelled, passed: u64, n: u64) -> Result<Figure, Str
     usable(judge, passed, n)?;
     let share = |part: u64, whole: u64| (part as f64 / whole as f64, whole as f64);
     let said = share(passed, n);
-    let right = share(judge.true_pass, judge.good());
-    let failed = share(judge.true_fail, judge.bad());
+    let effect = judge.effect.max(1.0);
+    let right = fewer(share(judge.true_pass, judge.good()), effect);
+    let failed = fewer(share(judge.true_fail, judge.bad()), effect);
     Ok(invert(said, right, failed, n))
 }
 
@@ -103,7 +104,13 @@ pub fn rogan_gladen_adjusted(judge: &Labelled, passed: u64, n: u64) -> Result<Fi
     if right.0 + failed.0 - 1.0 <= LEAST_YOUDEN {
         return Err(refusal(right.0 + failed.0 - 1.0));
     }
-    Ok(invert(said, right, failed, n))
+    let effect = judge.effect.max(1.0);
+    Ok(invert(said, fewer(right, effect), fewer(failed, effect), n))
+}
+
+/// A share of labels that tell as much as so many fewer independent ones.
+fn fewer((share, n): (f64, f64), effect: f64) -> (f64, f64) {
+    (share, n / effect)
 }
 
 fn usable(judge: &Labelled, passed: u64, n: u64) -> Result<(), String> {
@@ -117,6 +124,11 @@ fn usable(judge: &Labelled, passed: u64, n: u64) -> Result<(), String> {
         return Err(refusal(youden));
     }
     Ok(())
+}
+
+/// Why a judge with this J is not corrected for, where that is so.
+pub(crate) fn refused(youden: f64) -> Option<String> {
+    (youden <= LEAST_YOUDEN).then(|| refusal(youden))
 }
 
 fn refusal(youden: f64) -> String {

@@ -124,3 +124,23 @@ fn more_passes_than_verdicts_are_refused() {
     assert!(correct(&judge(0, 0, 0, 0), 1, 4).is_err());
     assert!(rogan_gladen(&judge(9, 1, 1, 9), 0, 0).is_err());
 }
+
+#[test]
+fn labels_that_vary_together_make_a_wider_interval() {
+    let alone = judge(63, 7, 6, 24);
+    let together = Confusion {
+        effect: 4.0,
+        ..alone
+    };
+    for correct in [rogan_gladen, rogan_gladen_adjusted] {
+        let (alone, together) = (
+            correct(&alone, 288, 400).unwrap(),
+            correct(&together, 288, 400).unwrap(),
+        );
+        assert_eq!(alone.value, together.value);
+        assert!(
+            error(together) > 1.3 * error(alone),
+            "{together:?} {alone:?}"
+        );
+    }
+}

@@ -30,6 +30,7 @@ mod said;
 pub use agreement::Confusion;
 pub use certificate::{Certificate, Current, Freshness, today};
 pub use classes::Classes;
+pub(crate) use correction::refused;
 pub use correction::{
     Correction, Estimator, Labelled, correct, effective_n, labels_alone, ppi, rogan_gladen,
     rogan_gladen_adjusted,

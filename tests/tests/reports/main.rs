@@ -8,7 +8,7 @@ mod schema;
 use llmtest::cli::{Output, Place, run};
 use llmtest_tests::Scratch;
 use llmtest_tests::bench::Bench;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -256,4 +256,52 @@ fn annotations_stand_at_the_row_and_keep_to_what_is_shown() {
         "{text}"
     );
     assert!(lines[9].contains("16 more errors are left out"), "{text}");
+}
+
+#[test]
+fn a_row_that_missed_its_bar_in_a_dataset_that_passed_is_no_error() {
+    let case = |row: usize| {
+        let outcome = if row < 2 { "failed" } else { "passed" };
+        let score = if row < 2 { 0.0 } else { 1.0 };
+        json!({
+            "test": "refunds", "row": format!("r{row}"), "binary": "evals", "file": "tests/evals.rs", "line": 3,
+            "outcome": outcome, "passes_needed": 1, "attempt": 1, "duration": 0.1,
+            "trials": [{"outcome": outcome, "duration": 0.1, "measurements": [{"metric": "tone", "nth": 1,
+                "outcome": outcome, "score": score, "bar": {"at_least": 0.5}, "duration": 0.0}]}],
+        })
+    };
+    let run = |outcome: &str| {
+        let cases: Vec<Value> = (0..10).map(case).collect();
+        json!({"format": 1, "run": {"id": "r"}, "tests": cases, "groups": [{"test": "refunds", "binary": "evals",
+            "file": "tests/evals.rs", "line": 3, "outcome": outcome, "pass_rate": 0.8,
+            "rows": {"passed": 8, "failed": 2}, "attempt": 1}]})
+    };
+    let (held, broken) = (run("passed"), run("failed"));
+
+    let notes = shown(&held, None, &["--format", "annotations"]);
+    assert_eq!(notes.matches("::notice ").count(), 2, "{notes}");
+    assert!(
+        !notes.contains("::error") && !notes.contains("::warning"),
+        "{notes}"
+    );
+    let quality = shown(&held, None, &["--format", "code-quality"]);
+    assert!(
+        quality.contains("\"info\"") && !quality.contains("\"major\""),
+        "{quality}"
+    );
+    let summary = shown(&held, None, &["--format", "markdown"]);
+    assert!(summary.contains("without a failure"), "{summary}");
+    assert!(!summary.contains("The worst cases"), "{summary}");
+    assert!(
+        summary.contains("2 rows missed a bar in datasets that passed all the same"),
+        "{summary}"
+    );
+
+    let notes = shown(&broken, None, &["--format", "annotations"]);
+    assert_eq!(notes.matches("::error ").count(), 3, "{notes}");
+    let summary = shown(&broken, None, &["--format", "markdown"]);
+    assert!(
+        summary.contains("The worst cases") && summary.contains("r0</code>"),
+        "{summary}"
+    );
 }

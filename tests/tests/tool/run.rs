@@ -124,7 +124,7 @@ fn reports_are_written_with_the_run_whatever_it_says() {
     assert!(project.read("page.html").starts_with("<!doctype html>"));
     assert_says(&project.read("junit.xml"), &["<testsuites", "&lt;script"]);
     assert_says(&project.read("summary.md"), &["1 failed"]);
-    assert_says(&project.read("notes.txt"), &["::error "]);
+    assert_says(&project.read("notes.txt"), &["::warning file="]);
     let nowhere = project.tool(&["run", "--report", "html=no/such/folder.html"]);
     assert_eq!(nowhere.code, 101, "a verdict counts more than its report");
     assert_says(&nowhere.err, &["no/such/folder.html"]);

@@ -47,7 +47,6 @@ impl Rank {
 #[derive(Default)]
 pub(super) struct Worst {
     most: usize,
-    seen: usize,
     kept: Vec<Excerpt>,
 }
 
@@ -59,28 +58,35 @@ impl Worst {
         }
     }
 
-    pub(super) fn offer(&mut self, case: &TestRecord, wanted: bool) {
-        self.seen += 1;
+    /// `order` is the case's place in the run.
+    pub(super) fn offer(&mut self, case: &TestRecord, wanted: bool, order: usize) {
         let rank = Rank {
             wanted,
             errored: case.outcome == Outcome::Errored,
             gap: gap(case),
-            order: self.seen,
+            order,
         };
         // The last is the best of those that are kept.
         let full = self.kept.len() == self.most;
-        if full
-            && self
-                .kept
-                .last()
-                .is_none_or(|last| rank.cmp(&last.rank).is_gt())
-        {
+        let last = self.kept.last();
+        if full && last.is_none_or(|last| rank.cmp(&last.rank).is_gt()) {
             return;
         }
+        self.insert(excerpt(case, rank));
+    }
+
+    /// Adds what another has kept.
+    pub(super) fn merge(&mut self, other: Self) {
+        for excerpt in other.kept {
+            self.insert(excerpt);
+        }
+    }
+
+    fn insert(&mut self, excerpt: Excerpt) {
         let at = self
             .kept
-            .partition_point(|kept| kept.rank.cmp(&rank).is_lt());
-        self.kept.insert(at, excerpt(case, rank));
+            .partition_point(|kept| kept.rank.cmp(&excerpt.rank).is_lt());
+        self.kept.insert(at, excerpt);
         self.kept.truncate(self.most);
     }
 

@@ -8,7 +8,7 @@ mod tables;
 use super::junit::missed;
 use crate::gate::{CaseChanges, GateReport, Verdict};
 use crate::results::stream::Cases;
-use crate::results::{Outcome, RunReport, TestRecord};
+use crate::results::{GroupRecord, Outcome, RunReport, TestRecord};
 use crate::runs::Snapshot;
 use cases::{Excerpt, Worst};
 pub(super) use cases::{gap, place, telling};
@@ -53,6 +53,10 @@ pub(crate) struct Markdown<'a> {
     counts: BTreeMap<Outcome, usize>,
     scores: Scores,
     worst: Worst,
+    /// By dataset: the rows that Failed and that no gate names, and how many. Whether the dataset passed is said last.
+    rows: BTreeMap<(String, String), (Worst, usize)>,
+    /// Failed rows of datasets that passed.
+    forgiven: usize,
     /// Those that count most against the gate, by name.
     wanted: HashSet<&'a str>,
 }
@@ -69,10 +73,17 @@ fn wrong(outcome: Outcome) -> bool {
 impl Cases for Markdown<'_> {
     fn add(&mut self, case: &TestRecord) {
         *self.counts.entry(case.outcome).or_default() += 1;
+        let order: usize = self.counts.values().sum();
         self.scores.add(case);
         let wanted = !self.wanted.is_empty() && self.wanted.contains(full_name(case).as_str());
-        if wanted || wrong(case.outcome) {
-            self.worst.offer(case, wanted);
+        if case.outcome == Outcome::Failed && case.row.is_some() && !wanted {
+            let dataset = (case.binary.clone(), case.test.clone());
+            let none = || (Worst::new(STEPS[0][0]), 0);
+            let (worst, count) = self.rows.entry(dataset).or_insert_with(none);
+            worst.offer(case, false, order);
+            *count += 1;
+        } else if wanted || wrong(case.outcome) {
+            self.worst.offer(case, wanted, order);
         }
         if let Some(baseline) = &mut self.baseline {
             let name = full_name(case);
@@ -112,6 +123,8 @@ impl<'a> Markdown<'a> {
             counts: BTreeMap::new(),
             scores: Scores::default(),
             worst: Worst::new(STEPS[0][0]),
+            rows: BTreeMap::new(),
+            forgiven: 0,
             wanted: wanted
                 .flat_map(|check| check.worst.iter().map(String::as_str))
                 .collect(),
@@ -124,6 +137,16 @@ impl<'a> Markdown<'a> {
         if let Some(removed) = self.baseline.take() {
             self.changes.removed = removed.into_keys().collect();
             self.changes.removed.sort();
+        }
+        for (dataset, (worst, count)) in std::mem::take(&mut self.rows) {
+            let is_it =
+                |group: &&GroupRecord| (&group.binary, &group.test) == (&dataset.0, &dataset.1);
+            let group = report.groups.iter().find(is_it);
+            if group.is_some_and(|group| group.outcome == Outcome::Passed) {
+                self.forgiven += count;
+            } else {
+                self.worst.merge(worst);
+            }
         }
         let worst = std::mem::take(&mut self.worst).sorted();
         let mut text = String::new();
@@ -168,7 +191,14 @@ impl<'a> Markdown<'a> {
             .iter()
             .filter_map(|outcome| self.counts.get(outcome))
             .sum();
-        cases::write(&mut out, worst, wrong, most);
+        cases::write(&mut out, worst, wrong - self.forgiven, most);
+        if self.forgiven > 0 {
+            let _ = writeln!(
+                out,
+                "{} missed a bar in datasets that passed all the same.\n",
+                counted(self.forgiven, "row")
+            );
+        }
         if let Some(blame) = &report.blame {
             tables::blame(&mut out, blame, most.names.min(12));
         }
@@ -181,7 +211,7 @@ impl<'a> Markdown<'a> {
     fn headline(&self, out: &mut String, report: &RunReport) {
         let of = |outcome| self.counts.get(&outcome).copied().unwrap_or_default();
         let all: usize = self.counts.values().sum();
-        let bad = of(Outcome::Failed) + of(Outcome::Errored);
+        let bad = of(Outcome::Failed) + of(Outcome::Errored) - self.forgiven;
         let groups = report.groups.iter().filter(|group| wrong(group.outcome));
         let _ = match self.gate {
             Some(gate) => {
@@ -203,7 +233,7 @@ impl<'a> Markdown<'a> {
                 counted(all, "case")
             ),
             None => {
-                let (failed, errored) = (of(Outcome::Failed), of(Outcome::Errored));
+                let (failed, errored) = (of(Outcome::Failed) - self.forgiven, of(Outcome::Errored));
                 let and = if errored > 0 {
                     format!(", {errored} errored")
                 } else {

@@ -3,7 +3,7 @@
 use llmtest::stats::{Finding, Rng, non_inferiority, paired_t};
 use std::fmt;
 
-const DROP: f64 = 0.1;
+pub(crate) const DROP: f64 = 0.1;
 
 /// What a case of the suite gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         self.n += 1;
         self.failed += u32::from(finding == Finding::Fail);
         self.passed += u32::from(finding == Finding::Pass);
@@ -155,7 +155,7 @@ pub(crate) fn simulate(
 }
 
 /// Of Beta(4, 1), whose mean is 0.8: the largest of four uniform numbers.
-fn beta(rng: &mut Rng) -> f64 {
+pub(crate) fn beta(rng: &mut Rng) -> f64 {
     (0..4).map(|_| rng.unit()).fold(0.0, f64::max)
 }
 

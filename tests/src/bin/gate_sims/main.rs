@@ -9,11 +9,15 @@
 //! Exit 1 unless, at every n and up to two standard errors of the simulation, at most 5 % of the changes that change nothing
 //! are failed, at most 5 % of the drops passed, and the drops failed no less often than by a paired t test (0.35, 0.55, 0.81
 //! at n = 50, 100, 200) minus 0.03. A second table says how often a drop of exactly the margin passes where few cases change
-//! at all, beside the plain t bound. `--runs N` simulates more or fewer than 20,000 suites each.
+//! at all, beside the plain t bound. A third says the same of `on-inconclusive = "more-trials"`, which looks up to four times,
+//! with 1, 2, 4 and 5 trials of the new run beside one of the baseline.
+//!
+//! `--runs N` simulates more or fewer than 20,000 suites each.
 
 #![expect(clippy::print_stdout, reason = "a command that reports")]
 
 mod counted;
+mod more;
 
 use counted::{Counted, Gate, Kind};
 use llmtest::stats::{Finding, Rng, non_inferiority, paired_t, t_quantile};
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         }
         println!();
     }
+    more_trials(&mut tally, runs);
     sparse(&mut tally, runs);
     println!("{tally}");
     tally.exit_code()
@@ -127,6 +132,55 @@ fn judge(tally: &mut Tally, kind: Kind, n: usize, ours: &Counted) {
             drop.failed() + 2.0 * drop.error(drop.failed()) >= least,
         );
     }
+}
+
+/// What comes of looking again after more trials: no more changes that change nothing are blocked for it.
+fn more_trials(tally: &mut Tally, runs: u32) {
+    println!(
+        "more-trials: up to {} times as many trials of what is undecided, looked at after 1, 2, 4 and 5\n\
+         {:>5} {:>14} {:>13} {:>12} {:>12} {:>14} {:>16}",
+        more::MAX,
+        "n",
+        "no-op blocked",
+        "inconclusive",
+        "drop failed",
+        "drop passed",
+        "inconclusive",
+        "trials a no-op"
+    );
+    for (n, (found, trials)) in
+        side_by_side(|n| more::simulate(n, runs, MARGIN, ALPHA, counted::DROP))
+    {
+        let (no_op, drop) = (&found.no_op, &found.drop);
+        println!(
+            "{n:>5} {:>14.3} {:>13.3} {:>12.3} {:>12.3} {:>14.3} {trials:>16.1}",
+            no_op.failed(),
+            no_op.inconclusive(),
+            drop.failed(),
+            drop.passed(),
+            drop.inconclusive()
+        );
+        for (what, share, error) in [
+            (
+                "a change that changes nothing is blocked",
+                no_op.failed(),
+                no_op.error(no_op.failed()),
+            ),
+            (
+                "a drop of 10 points passes",
+                drop.passed(),
+                drop.error(drop.passed()),
+            ),
+        ] {
+            if share <= ALPHA + 2.0 * error {
+                tally.passed += 1;
+            } else {
+                tally.failed += 1;
+                println!("       FAILED, n = {n}: {what} in more than 5 %");
+            }
+        }
+    }
+    println!();
 }
 
 /// Shares of cases that become better in the second table; a further share of the margin becomes worse.

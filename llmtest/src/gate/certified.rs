@@ -1,0 +1,87 @@
+//! Differences of what a judge says, corrected for its errors.
+
+use super::policy::Policy;
+use crate::runs::{Basis, MeasurementKey};
+use crate::stats::{Finding, NonInferiority, normal_quantile};
+use crate::trust::{Confusion, refused};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Whether the certificate is of what judged this.
+pub(super) fn is_certified(
+    policy: &Policy,
+    key: &MeasurementKey,
+    bases: &BTreeSet<Arc<Basis>>,
+) -> bool {
+    policy.certificate.as_ref().is_some_and(|certificate| {
+        bases.iter().all(|basis| {
+            basis.judge.as_ref() == Some(&certificate.model)
+                && certificate.metric.as_ref().is_none_or(|m| *m == key.metric)
+                && certificate
+                    .prompts
+                    .iter()
+                    .all(|(purpose, version)| basis.prompts.get(purpose) == Some(version))
+        })
+    })
+}
+
+/// Youden's J with its variance, of rates drawn to the middle as those of `rogan_gladen_adjusted` are.
+pub(super) fn youden(judge: &Confusion) -> Result<(f64, f64), String> {
+    let (good, bad) = (judge.good(), judge.bad());
+    if good == 0 || bad == 0 {
+        return Err("the labels of the certificate are all of one kind, which shows only one of the judge's two error rates".to_string());
+    }
+    let rate = |right: u64, all: u64| {
+        let weight = all as f64 + 2.0;
+        let rate = (right as f64 + 1.0) / weight;
+        // Labels that vary together count as fewer.
+        (rate, rate * (1.0 - rate) / weight * judge.effect.max(1.0))
+    };
+    let (right, failed) = (rate(judge.true_pass, good), rate(judge.true_fail, bad));
+    let youden = right.0 + failed.0 - 1.0;
+    refused(youden).map_or(Ok((youden, right.1 + failed.1)), Err)
+}
+
+/// A difference of two pass rates as a judge found them, whose errors are the same in both runs: each true difference shows
+/// `J` times as large, so that it is divided by `J` (Rogan and Gladen). The bounds add what is not known of `J` to what is not
+/// known of the difference, by the delta method: `hypot(bound of d / J, z |d| sd(J) / J²)`.
+///
+/// Whether there is a regression does not depend on `J`, which is above 0: its p value stays.
+pub(super) fn corrected(
+    raw: NonInferiority,
+    (youden, variance): (f64, f64),
+    margin: f64,
+    alpha: f64,
+) -> NonInferiority {
+    let z = normal_quantile(1.0 - alpha);
+    let mean = raw.mean / youden;
+    let scale = z * raw.mean.abs() * variance.sqrt() / (youden * youden);
+    let mut low = mean - ((raw.mean - raw.low) / youden).hypot(scale);
+    let mut high = mean + ((raw.high - raw.mean) / youden).hypot(scale);
+    // J is at most 1: what is surely above or below 0 is so by no less than the judge shows.
+    if raw.low > 0.0 {
+        low = low.max(raw.low);
+    }
+    if raw.high < 0.0 {
+        high = high.min(raw.high);
+    }
+    let finding = if low > -margin {
+        Finding::Pass
+    } else if raw.p_regression < alpha {
+        Finding::Fail
+    } else {
+        Finding::Inconclusive
+    };
+    NonInferiority {
+        finding,
+        mean: mean.clamp(-1.0, 1.0),
+        low: low.clamp(-1.0, 1.0),
+        high: high.clamp(-1.0, 1.0),
+        detectable: raw
+            .detectable
+            .map(|drop| drop / youden)
+            .filter(|drop| *drop < 1.0),
+        settled_by: raw.settled_by.filter(|_| finding == Finding::Inconclusive),
+        ..raw
+    }
+}
