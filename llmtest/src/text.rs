@@ -39,6 +39,11 @@ pub(crate) fn quoted(text: &str, most: usize) -> String {
     }
 }
 
+/// `1 case`, `2 cases`.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Puts `indent` before every line but the first.
 pub(crate) fn indented(text: &str, indent: &str) -> String {
     text.trim_end().replace('\n', &format!("\n{indent}"))
@@ -47,6 +52,12 @@ pub(crate) fn indented(text: &str, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!(count(1, "entry", "entries"), "1 entry");
+        assert_eq!(count(0, "entry", "entries"), "0 entries");
+    }
 
     #[test]
     fn escape_codes_are_shown_and_not_obeyed() {

@@ -10,7 +10,7 @@ use crate::gate::{
 };
 use crate::results::{Outcome, latest_runs, write_whole};
 use crate::runs::{Snapshot, find, slim};
-use crate::text::clean_name;
+use crate::text::{clean_name, count};
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -187,7 +187,7 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
         return Err("the run has no case\nhint: run the tests, or name another run".into());
     }
     if errored > 0 && !args.force {
-        return Err(format!("{errored} cases of the run are Errored, and would be compared with nothing\nhint: run them again (`LLMTEST_RESUME=last cargo test`), or `cargo llmtest accept --force`").into());
+        return Err(format!("{} Errored in the run, and would be compared with nothing\nhint: run them again (`LLMTEST_RESUME=last cargo test`), or `cargo llmtest accept --force`", count(errored, "case is", "cases are")).into());
     }
     let target = &project.config.gate.baseline;
     let mut out = String::new();
@@ -203,8 +203,8 @@ pub(super) fn accept(args: &AcceptArgs, place: &Place) -> Result<Output, Failure
     write_whole(target, |out| slim(&path, out))?;
     let _ = writeln!(
         out,
-        "{} cases are the baseline now: {}",
-        run.cases.len(),
+        "{} the baseline now: {}",
+        count(run.cases.len(), "case is", "cases are"),
         target.display()
     );
     Ok(Output::well(out))
@@ -384,10 +384,10 @@ pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> 
         let path = place.folder.join(path);
         let set_aside = Quarantine::of(&cases, evidence);
         write_whole(&path, |out| Ok(out.write_all(set_aside.text().as_bytes())?))?;
-        let count = set_aside.cases.len();
         let _ = writeln!(
             out,
-            "{count} cases are set aside in {}; `quarantine` under [gate] in llmtest.toml names the file",
+            "{} set aside in {}; `quarantine` under [gate] in llmtest.toml names the file",
+            count(set_aside.cases.len(), "case is", "cases are"),
             path.display()
         );
     }
@@ -401,8 +401,9 @@ pub(super) fn flaky(args: &FlakyArgs, place: &Place) -> Result<Output, Failure> 
     };
     let _ = writeln!(
         out,
-        "{} flaky cases in {looked} runs{left_out}",
-        cases.len()
+        "{} in {}{left_out}",
+        count(cases.len(), "flaky case", "flaky cases"),
+        count(looked, "run", "runs")
     );
     if !cases.is_empty() {
         let rows: Vec<_> = cases

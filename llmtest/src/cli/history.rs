@@ -6,7 +6,7 @@ use super::table::{day, table};
 use super::{Failure, Output, Place};
 use crate::results::{Outcome, fold_folder, latest_runs};
 use crate::runs::{Snapshot, find};
-use crate::text::clean_name;
+use crate::text::{clean_name, count};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -212,9 +212,9 @@ pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> 
     fs::copy(&report, root.join("report.json"))?;
     let run = Snapshot::read(&report)?;
     Ok(Output::well(format!(
-        "{} cases of {} processes are the run `{}` now: {}\n",
-        run.cases.len(),
-        shards.len(),
+        "{} of {} are the run `{}` now: {}\n",
+        count(run.cases.len(), "case", "cases"),
+        count(shards.len(), "process", "processes"),
         args.into,
         report.display()
     )))
@@ -275,10 +275,10 @@ pub(super) fn prune(args: &PruneArgs, place: &Place) -> Result<Output, Failure> 
     }
     let _ = writeln!(
         out,
-        "{} runs {}",
-        gone.len(),
+        "{} {}",
+        count(gone.len(), "run", "runs"),
         if args.yes {
-            "are gone"
+            "gone"
         } else {
             "would go; --yes takes them away"
         }

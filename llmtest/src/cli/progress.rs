@@ -5,6 +5,7 @@
 
 use super::Place;
 use super::follow::{SoFar, spent_text};
+use crate::text::count;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Duration;
@@ -88,7 +89,7 @@ fn line(so_far: &SoFar, expected: Option<usize>, elapsed: Duration, columns: usi
             let (full, rest) = ("━".repeat(full), "┄".repeat(BAR - full));
             format!("{full}{rest} {done}/{all} cases")
         }
-        None => format!("{done} cases"),
+        None => count(done, "case", "cases"),
     });
     if so_far.failed > 0 {
         parts.push(format!("{} failed", so_far.failed));

@@ -3,9 +3,9 @@
 use super::project::Project;
 use super::recordings::{self, Recordings};
 use super::run::{RunArgs, run};
-use super::table::count;
 use super::{Failure, Output, Place};
 use crate::recording::{self, Kind};
+use crate::text::count;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

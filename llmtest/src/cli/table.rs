@@ -63,11 +63,6 @@ pub(super) fn day(time: SystemTime) -> String {
     date(since.as_secs() / 86_400)
 }
 
-/// `1 entry`, `3 entries`.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +86,5 @@ mod tests {
         assert_eq!(size(18 * 1024), "18 KiB");
         assert_eq!(size(1_258_291), "1.2 MiB");
         assert_eq!(day(UNIX_EPOCH), "1970-01-01");
-        assert_eq!(count(1, "entry", "entries"), "1 entry");
     }
 }

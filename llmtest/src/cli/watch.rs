@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the tests have ended.
@@ -36,7 +36,7 @@ pub(super) fn watch(
     let mut child = command.spawn()?;
     let mut bar = root.and_then(|root| Some((root, Bar::on_terminal(place)?)));
     let mut follow = root.map(|root| Follow::new(root, id));
-    let (mut began, mut all, mut looked) = (None, None, Instant::now());
+    let (mut began, mut looked) = (None, Instant::now());
     loop {
         if let Some(status) = child.try_wait()? {
             let stopped = status.code().is_none() || asked.load(Ordering::Relaxed) > 0;
@@ -51,11 +51,14 @@ pub(super) fn watch(
             let so_far = follow.look();
             // While cargo builds, there is nothing to be said.
             if let Some(process) = &so_far.began {
-                let began = *began.get_or_insert_with(|| {
-                    all = expected(root, id, process);
-                    Instant::now()
+                let (began, all) = began.get_or_insert_with(|| {
+                    let (root, id) = (root.to_path_buf(), id.to_string());
+                    let process = process.clone();
+                    // The last run may be long.
+                    let all = thread::spawn(move || expected(&root, &id, &process));
+                    (Instant::now(), Later::Reading(all))
                 });
-                bar.show(so_far, all, began.elapsed());
+                bar.show(so_far, all.get(), began.elapsed());
             }
             looked = Instant::now();
         }
@@ -63,23 +66,63 @@ pub(super) fn watch(
     }
 }
 
-/// Counts Ctrl-C from here on; only where there is a terminal to press it at.
+/// What another thread finds out.
+enum Later {
+    Reading(JoinHandle<Option<usize>>),
+    Known(Option<usize>),
+}
+
+impl Later {
+    fn get(&mut self) -> Option<usize> {
+        if let Self::Reading(thread) = self {
+            if !thread.is_finished() {
+                return None;
+            }
+            let ended = std::mem::replace(self, Self::Known(None));
+            if let Self::Reading(thread) = ended {
+                *self = Self::Known(thread.join().unwrap_or_default());
+            }
+        }
+        match self {
+            Self::Known(all) => *all,
+            Self::Reading(_) => None,
+        }
+    }
+}
+
+/// Counts Ctrl-C from here on, where there is a terminal to press it at. What CI ends a job with counts twice: nobody sends
+/// it to the tests.
 fn interrupts() -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
-    if stdin().is_terminal() || stderr().is_terminal() {
-        let counted = Arc::clone(&count);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        if let Ok(runtime) = runtime {
-            thread::spawn(move || {
-                runtime.block_on(async {
-                    while tokio::signal::ctrl_c().await.is_ok() {
+    let counted = Arc::clone(&count);
+    let terminal = stdin().is_terminal() || stderr().is_terminal();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    if let Ok(runtime) = runtime {
+        thread::spawn(move || {
+            runtime.block_on(async {
+                let pressed = async {
+                    while terminal && tokio::signal::ctrl_c().await.is_ok() {
                         counted.fetch_add(1, Ordering::Relaxed);
                     }
-                });
+                };
+                tokio::join!(pressed, ended(&counted));
             });
-        }
+        });
     }
     count
 }
+
+#[cfg(unix)]
+async fn ended(counted: &AtomicUsize) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+        while terminated.recv().await.is_some() {
+            counted.fetch_add(2, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn ended(_: &AtomicUsize) {}

@@ -88,7 +88,8 @@ fn errors(pairs: &Pairs<'_>, policy: &Policy) -> GateCheck {
     let reason = match count {
         0 => "no case is Errored".to_string(),
         _ => format!(
-            "{count} cases are Errored, and at most {most} may be: what they say is not known"
+            "{} Errored, and at most {most} may be: what they say is not known",
+            crate::text::count(count, "case is", "cases are")
         ),
     };
     GateCheck {
@@ -170,6 +171,7 @@ fn invariant(tag: &str, pairs: &Pairs<'_>) -> GateCheck {
             Verdict::Inconclusive,
             format!("no case with the tag `{tag}` ran"),
         ),
+        (1, 0) => (Verdict::Pass, "the case passed".to_string()),
         (_, 0) => (Verdict::Pass, format!("all {n} cases passed")),
         (_, broken) => (
             Verdict::Fail,

@@ -136,6 +136,9 @@ fn headline(verdict: Verdict, checks: &[GateCheck], pairs: &Pairs<'_>) -> String
                 named(Verdict::Inconclusive)
             )
         }
+        Verdict::Pass if changes.paired == 1 && changes.unchanged == 1 => {
+            "nothing changed: the only case equals the baseline's by hash".to_string()
+        }
         Verdict::Pass if changes.paired > 0 && changes.unchanged == changes.paired => format!(
             "nothing changed: all {} cases equal the baseline's by hash",
             changes.paired

@@ -36,6 +36,13 @@ impl GateReport {
             check_lines(&mut out, check, width);
         }
         self.case_lines(&mut out);
+        if self.verdict == Verdict::Inconclusive && self.exit_code == 0 {
+            let _ = writeln!(
+                out,
+                "hint: this fails nothing, as `on-inconclusive` under [gate] says; a case that has to pass in any case is an \
+                 invariant: a tag of it in `invariants`"
+            );
+        }
         out
     }
 

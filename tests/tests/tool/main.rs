@@ -28,7 +28,7 @@ impl Project {
         let script = format!(
             "#!/bin/sh\ncase \"$1\" in metadata) exit 1 ;; esac\ncd '{dir}' || exit 7\necho \"$@\" > args.txt\n\
              [ -z \"$BROKEN\" ] && [ ! -e broken ] || {{ echo 'error: could not compile'; exit 101; }}\n\
-             export LLMTEST_DIR='{dir}/records' CARGO_MANIFEST_DIR='{dir}' CI=true NO_COLOR=1\nexec '{}'\n",
+             export LLMTEST_DIR='{dir}/records' CARGO_MANIFEST_DIR='{dir}' CI=true NO_COLOR=1\nexec '{}' > printed.txt 2>&1\n",
             binary.display()
         );
         project.write("cargo", &script);

@@ -48,7 +48,7 @@ fn errors_are_no_bad_scores_to_the_gate() {
     assert_says(&gated, &["2 errored", "Errored"]);
     // Nothing of them becomes a baseline unasked.
     let refused = project.refuses(&["accept"]);
-    assert_says(&refused, &["2 cases of the run are Errored", "--force"]);
+    assert_says(&refused, &["2 cases are Errored in the run", "--force"]);
     assert_says(&project.says(0, &["accept", "--force"]), &["31 cases are"]);
 }
 
