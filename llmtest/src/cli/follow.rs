@@ -59,33 +59,38 @@ struct Measurement {
 }
 
 impl Follow {
-    /// The run of this id, in a folder of runs.
+    /// The run of this id, in a folder of runs, from here on: what a run that is resumed has recorded does not count.
     pub(super) fn new(root: &Path, id: &str) -> Self {
+        let folder = root.join("runs").join(id);
+        let there = shards(&folder).collect();
         Self {
-            folder: root.join("runs").join(id),
-            read: BTreeMap::new(),
+            folder,
+            read: there,
             so_far: SoFar::default(),
         }
     }
 
     /// Reads what was added since the last look. What cannot be read now may be the next time.
     pub(super) fn look(&mut self) -> &SoFar {
-        for entry in std::fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let path = entry.path();
-            if path.extension().is_some_and(|end| end == "jsonl") {
-                let known = self.read.entry(path.clone()).or_default();
-                let long = entry.metadata().map_or(u64::MAX, |meta| meta.len());
-                if long > *known {
-                    let _ = add(&path, known, &mut self.so_far);
-                }
+        for (path, long) in shards(&self.folder) {
+            let known = self.read.entry(path.clone()).or_default();
+            if long > *known {
+                let _ = add(&path, known, &mut self.so_far);
             }
         }
         &self.so_far
     }
+}
+
+/// The shards in a run's folder, and how long they are.
+fn shards(folder: &Path) -> impl Iterator<Item = (PathBuf, u64)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| {
+            let long = entry.metadata().map_or(u64::MAX, |meta| meta.len());
+            (entry.path(), long)
+        })
+        .filter(|(path, _)| path.extension().is_some_and(|end| end == "jsonl"))
 }
 
 /// Adds the whole lines from `read` on, and moves it behind them.
@@ -234,6 +239,8 @@ mod tests {
         let mut other = File::create(dir.join("runs/one/8-0.jsonl")).unwrap();
         writeln!(other, "{CASE}\nbroken\n{CASE}").unwrap();
         let so_far = follow.look().clone();
+        let resumed = Follow::new(&dir, "one").look().done;
+        assert_eq!(resumed, 0, "what was there before");
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!((so_far.done, so_far.errored), (3, 0));
         assert_eq!(
