@@ -4,7 +4,7 @@ use super::follow::{cost_text, spent};
 use super::project::Project;
 use super::table::{day, table};
 use super::{Failure, Output, Place};
-use crate::results::{Outcome, fold_folder, latest_runs};
+use crate::results::{Outcome, fold_folder, latest_runs, unreadable};
 use crate::runs::{Snapshot, find};
 use crate::text::{clean_name, count};
 use clap::Args;
@@ -191,6 +191,14 @@ pub(super) fn merge(args: &MergeArgs, place: &Place) -> Result<Output, Failure> 
     }
     shards.sort();
     shards.dedup();
+    // Left out, it would be missed by nobody.
+    for shard in &shards {
+        let found = unreadable(shard)
+            .map_err(|error| format!("cannot read {}: {error}", shard.display()))?;
+        if let Some(line) = found {
+            return Err(format!("line {line} of {} is none that this llmtest writes\nhint: record all parts with the version of this tool ({})", shard.display(), env!("CARGO_PKG_VERSION")).into());
+        }
+    }
     // Copied beside the place first: nobody sees half of a run.
     let draft = root
         .join("runs")

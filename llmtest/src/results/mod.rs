@@ -19,9 +19,9 @@ pub use record::{
     TestRecord, TranscriptEntry, TrialRecord,
 };
 pub use repeats::{RepeatRates, Repeats, Stabilities};
-#[cfg(feature = "cli")]
-pub(crate) use shards::fold_folder;
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
+#[cfg(feature = "cli")]
+pub(crate) use shards::{fold_folder, unreadable};
 #[cfg(feature = "cli")]
 pub(crate) use whole::write_whole;
 

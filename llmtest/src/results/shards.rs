@@ -243,6 +243,24 @@ pub(crate) fn fold_folder(run: &Path) -> Result<PathBuf> {
     Ok(own)
 }
 
+/// The number of the first line that this version cannot read; a last one that was cut off is none.
+#[cfg(feature = "cli")]
+pub(crate) fn unreadable(shard: &Path) -> std::io::Result<Option<usize>> {
+    let mut file = BufReader::new(File::open(shard)?);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        file.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        if serde_json::from_slice::<Head<'_>>(line.trim_ascii_end()).is_err() {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     let mut shards: Vec<_> = fs::read_dir(run)?
         .filter_map(|entry| Some(entry.ok()?.path()))

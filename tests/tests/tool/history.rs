@@ -97,6 +97,11 @@ fn parts_of_several_machines_become_one_run_in_which_the_last_attempt_counts() {
     assert_says(&taken, &["there is a run `one` already"]);
     let strange = project.refuses(&["merge", &first, "--into", "../up"]);
     assert_says(&strange, &["names no run"]);
+    let strange = "strange/runs/one/7-0.jsonl";
+    fs::create_dir_all(project.path().join("strange/runs/one")).expect("a folder");
+    project.write(strange, "{\"process\":{\"binary\":\"b\"}}\n{\"case\":{}}\n");
+    let other = project.refuses(&["merge", &first, "strange", "--into", "three"]);
+    assert_says(&other, &["line 2 of ", strange]);
     fs::create_dir(project.path().join("empty")).expect("a folder");
     let empty = project.refuses(&["merge", "empty", "--into", "three"]);
     assert_says(&empty, &["nothing was recorded in"]);
