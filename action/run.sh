@@ -73,8 +73,7 @@ else
   echo "::$word::"; trap - EXIT
   while IFS= read -r line; do
     case $line in
-      "::error file="*) echo "::error file=$prefix${line#::error file=}" ;;
-      "::warning file="*) echo "::warning file=$prefix${line#::warning file=}" ;;
+      "::error file="* | "::warning file="* | "::notice file="*) printf '%sfile=%s%s\n' "${line%%file=*}" "$prefix" "${line#*file=}" ;;
       ?*) printf '%s\n' "$line" ;;
     esac
   done <<<"$notes"

@@ -2,7 +2,7 @@
 
 use crate::cost::{Money, RunCost, Spending, grouped};
 use crate::results::stream::{self, Cases};
-use crate::results::{BinaryInfo, Outcome, TestRecord, latest_runs};
+use crate::results::{BinaryInfo, Outcome, TestRecord, latest_runs, shards_in};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -84,13 +84,11 @@ impl Follow {
 
 /// The shards in a run's folder, and how long they are.
 fn shards(folder: &Path) -> impl Iterator<Item = (PathBuf, u64)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| {
-            let long = entry.metadata().map_or(u64::MAX, |meta| meta.len());
-            (entry.path(), long)
-        })
-        .filter(|(path, _)| path.extension().is_some_and(|end| end == "jsonl"))
+    let shards = shards_in(folder).into_iter().flatten();
+    shards.map(|path| {
+        let long = path.metadata().map_or(u64::MAX, |meta| meta.len());
+        (path, long)
+    })
 }
 
 /// Adds the whole lines from `read` on, and moves it behind them.
@@ -141,21 +139,17 @@ pub(super) fn expected(root: &Path, id: &str, began: &BinaryInfo) -> Option<usiz
     let last = root.join("runs").join(last.name).join("report.json");
     let mut cases = Counted(0);
     let last = stream::read(&last, &mut cases).ok()?;
-    let asked = |process: &BinaryInfo| {
-        let BinaryInfo {
-            binary,
-            targets,
-            filters,
-            tags,
-            ..
-        } = process.clone();
-        (binary, targets, filters, tags)
-    };
     let alike = |process: &BinaryInfo| {
         !process.only_failed && process.ended.is_some() && asked(process) == asked(began)
     };
     let whole = last.run.binaries.iter().any(alike) && last.run.binaries.iter().all(has_ended);
     whole.then_some(cases.0)
+}
+
+/// The binary, and which of its tests.
+fn asked(process: &BinaryInfo) -> (&str, [&[String]; 3]) {
+    let words = [&*process.targets, &process.filters, &process.tags];
+    (&process.binary, words)
 }
 
 struct Counted(usize);

@@ -1,11 +1,11 @@
-//! `cargo llmtest runs|merge|remove`: what was recorded, and the parts of it that other machines recorded.
+//! `cargo llmtest runs|merge|prune`: what was recorded, and the parts of it that other machines recorded.
 
 use super::follow::{cost_text, spent};
 use super::project::Project;
 use super::table::{day, table};
 use super::{Failure, Output, Place};
 use crate::results::{Outcome, fold_folder, latest_runs, unreadable};
-use crate::runs::{Snapshot, find};
+use crate::runs::{MeasurementKey, Snapshot, find};
 use crate::text::{clean_name, count};
 use clap::Args;
 use serde_json::json;
@@ -146,15 +146,15 @@ pub(super) fn runs(args: &RunsArgs, place: &Place) -> Result<Output, Failure> {
 
 /// The mean score of every metric, errored and skipped measurements left out.
 fn means(run: &Snapshot) -> BTreeMap<String, f64> {
-    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    let mut sums: BTreeMap<&MeasurementKey, (f64, f64)> = BTreeMap::new();
     let trials = run.cases.iter().flat_map(|case| &case.trials);
     for measured in trials.flat_map(|trial| &trial.measurements) {
         if let Some(score) = measured.score {
-            let sum = sums.entry(measured.key.title()).or_default();
+            let sum = sums.entry(&measured.key).or_default();
             *sum = (sum.0 + score, sum.1 + 1.0);
         }
     }
-    let mean = |(title, (sum, n)): (String, (f64, f64))| (title, sum / n);
+    let mean = |(key, (sum, n)): (&MeasurementKey, (f64, f64))| (key.title(), sum / n);
     sums.into_iter().map(mean).collect()
 }
 

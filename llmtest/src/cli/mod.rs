@@ -82,7 +82,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 100  the gate failed: `cargo llmtest gate` says which check, and which cases\n\
 101  a test failed; with `run --gate` only one that is Errored, since the gate decides about scores\n\
 102  the gate is inconclusive, with `on-inconclusive = \"more-trials\"` under [gate]: each check names what would settle it\n\n\
-Example:\n  cargo llmtest run --gate; case $? in 0) ;; 102) cargo llmtest run --gate --live --stress 5 ;; *) exit 1 ;; esac";
+Example:\n  cargo llmtest run --replay --gate; case $? in 0) ;; 102) cargo llmtest run --live --gate ;; *) exit 1 ;; esac";
 
 #[derive(Subcommand)]
 enum Command {

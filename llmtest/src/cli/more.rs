@@ -15,6 +15,8 @@ pub(super) struct Settled {
     pub(super) gate: GateReport,
     /// The exit code of the tests that ran last; none where none did.
     pub(super) code: Option<u8>,
+    /// Whether somebody stopped them.
+    pub(super) stopped: bool,
     /// What was done, for a terminal.
     pub(super) said: String,
 }
@@ -33,6 +35,7 @@ pub(super) fn settle(
     let mut settled = Settled {
         gate: gated(project, &shown, None)?,
         code: None,
+        stopped: false,
         said: String::new(),
     };
     let config = &project.config.gate;
@@ -90,10 +93,7 @@ pub(super) fn settle(
         settled.code = Some(code.unwrap_or(1));
         settled.gate = gated(project, &shown, None)?;
         if watched.stopped {
-            settled.code = Some(1);
-            settled
-                .said
-                .push_str("more trials: stopped; what had ended is kept\n");
+            settled.stopped = true;
             return Ok(settled);
         }
     }

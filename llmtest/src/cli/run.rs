@@ -191,13 +191,7 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
     };
     let mut out = closing(&report, &id)?;
     if watched.stopped {
-        return Ok(Output {
-            code: 1,
-            out,
-            err: format!(
-                "error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"
-            ),
-        });
+        return Ok(stopped(out, &id));
     }
     // nextest's own code for failed tests is 100, which is the gate's here.
     let tests = if code == 0 { 0 } else { 101 };
@@ -205,6 +199,9 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         // What could not run is not mended by more of it.
         let settled = settle(args, place, &project, &report, &id, tests == 0)?;
         out.push_str(&settled.said);
+        if settled.stopped {
+            return Ok(stopped(out, &id));
+        }
         let gate = settled.gate;
         let tests = match settled.code {
             None => tests,
@@ -235,6 +232,16 @@ pub(super) fn run(args: &RunArgs, place: &Place) -> Result<Output, Failure> {
         }
     }
     Ok(Output { code, out, err })
+}
+
+fn stopped(out: String, id: &str) -> Output {
+    Output {
+        code: 1,
+        out,
+        err: format!(
+            "error: the run was stopped; what had ended is kept\nhint: `cargo llmtest run --resume {id}` runs the rest\n"
+        ),
+    }
 }
 
 fn nothing_recorded(code: u8, stopped: bool) -> Output {

@@ -34,8 +34,8 @@ pub(super) fn watch(
 ) -> std::io::Result<Watched> {
     let asked = interrupts();
     let mut child = command.spawn()?;
-    let mut bar = root.and_then(|root| Some((root, Bar::on_terminal(place)?)));
-    let mut follow = root.map(|root| Follow::new(root, id));
+    let mut shown =
+        root.and_then(|root| Some((root, Bar::on_terminal(place)?, Follow::new(root, id))));
     let (mut began, mut looked) = (None, Instant::now());
     loop {
         if let Some(status) = child.try_wait()? {
@@ -45,7 +45,7 @@ pub(super) fn watch(
         if asked.load(Ordering::Relaxed) > 1 {
             let _ = child.kill();
         }
-        if let (Some((root, bar)), Some(follow)) = (&mut bar, &mut follow)
+        if let Some((root, bar, follow)) = &mut shown
             && looked.elapsed() >= SELDOM
         {
             let so_far = follow.look();

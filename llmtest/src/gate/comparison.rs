@@ -32,6 +32,11 @@ struct Compared<'a> {
 }
 
 impl<'a> Compared<'a> {
+    /// Whether the baseline knows it, and the run has a case to compare.
+    fn is_any(&self) -> bool {
+        !self.differences.is_empty() || self.lost > 0
+    }
+
     fn add(&mut self, difference: Difference<'a>, now: f64, before: f64) {
         self.differences.push(difference);
         self.now += now;
@@ -57,10 +62,16 @@ pub(super) fn compare_all(
     };
     let mut compared: Vec<(String, f64, Compared<'_>)> =
         vec![(ALL_CASES.to_string(), policy.margin, cases(pairs, |_| true))];
+    // Names of rules by which something was compared.
+    let mut measured = BTreeSet::new();
     for (tag, rule) in &policy.tags {
         if let Some(margin) = rule.margin.filter(|_| !rule.ignore) {
             let tagged = |tags: &[String]| tags.contains(tag);
-            compared.push((format!("tag {tag}"), margin, cases(pairs, tagged)));
+            let (name, found) = (format!("tag {tag}"), cases(pairs, tagged));
+            if found.is_any() {
+                measured.insert(name.clone());
+            }
+            compared.push((name, margin, found));
         }
     }
     for (key, both) in measurements(pairs) {
@@ -73,6 +84,10 @@ pub(super) fn compare_all(
             continue;
         }
         let found = both.of(key, policy, warnings);
+        if found.is_any() {
+            // A rule of a metric holds for all of its titles.
+            measured.extend([title.clone(), key.metric.clone()]);
+        }
         let margin = rule.and_then(|rule| rule.margin).unwrap_or(policy.margin);
         compared.push((title, margin, found));
     }
@@ -86,7 +101,7 @@ pub(super) fn compare_all(
         .collect();
     let adjusted = holm(&p);
     let mut checks = Vec::new();
-    checks.extend(unmeasured(&compared, policy));
+    checks.extend(unmeasured(&measured, policy));
     for (((title, margin, found), judged), p) in compared.iter().zip(judged).zip(adjusted) {
         if found.rejudged > 0 {
             warnings.extend(rejudged(title, found));
@@ -110,35 +125,14 @@ pub(super) fn compare_all(
 }
 
 /// What a margin is given for, and no case has in both runs: a name that is misspelt must not pass.
-fn unmeasured(compared: &[(String, f64, Compared<'_>)], policy: &Policy) -> Vec<GateCheck> {
-    let has = |name: &str| {
-        compared.iter().any(|(title, _, found)| {
-            title == name && (!found.differences.is_empty() || found.lost > 0)
-        })
-    };
-    let rules = |rules: &BTreeMap<String, Rule>| {
-        let with = rules
-            .iter()
-            .filter(|(_, r)| !r.ignore && r.margin.is_some());
-        with.map(|(name, _)| name.clone()).collect::<Vec<_>>()
-    };
-    let tags = rules(&policy.tags)
-        .into_iter()
-        .map(|tag| format!("tag {tag}"));
-    let metrics = rules(&policy.metrics).into_iter().filter(|name| {
-        // A rule of a metric holds for all of its titles.
-        !compared.iter().any(|(title, _, found)| {
-            !found.differences.is_empty()
-                && title.split(" › ").last().is_some_and(|own| {
-                    own == name
-                        || own
-                            .strip_prefix(name.as_str())
-                            .is_some_and(|rest| rest.starts_with(' '))
-                })
-        })
-    });
-    tags.chain(metrics)
-        .filter(|name| !has(name))
+fn unmeasured(measured: &BTreeSet<String>, policy: &Policy) -> Vec<GateCheck> {
+    let has_margin = |rule: &Rule| !rule.ignore && rule.margin.is_some();
+    let tags = policy.tags.iter().filter(|(_, rule)| has_margin(rule));
+    let metrics = policy.metrics.iter().filter(|(_, rule)| has_margin(rule));
+    let tags = tags.map(|(tag, _)| format!("tag {tag}"));
+    let names = tags.chain(metrics.map(|(name, _)| name.clone()));
+    names
+        .filter(|name| !measured.contains(name))
         .map(|name| {
             let reason = "it has a margin, and no case has it in both runs: nothing was compared";
             GateCheck::new(

@@ -21,7 +21,7 @@ pub use record::{
 pub use repeats::{RepeatRates, Repeats, Stabilities};
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};
 #[cfg(feature = "cli")]
-pub(crate) use shards::{fold_folder, unreadable};
+pub(crate) use shards::{fold_folder, shards_in, unreadable};
 #[cfg(feature = "cli")]
 pub(crate) use whole::write_whole;
 

@@ -261,7 +261,8 @@ pub(crate) fn unreadable(shard: &Path) -> std::io::Result<Option<usize>> {
     Ok(None)
 }
 
-pub(super) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
+/// The shards in a run's folder, by name.
+pub(crate) fn shards_in(run: &Path) -> Result<Vec<PathBuf>> {
     let mut shards: Vec<_> = fs::read_dir(run)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))

@@ -6,6 +6,7 @@ use super::causal::FailedTrial;
 use super::place::{report_root, session};
 use super::run::Run;
 use crate::config::Config;
+use crate::entry::TestEntry;
 use crate::results::{CaseName, GitState, Kept, TestRecord, latest_runs};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -106,7 +107,7 @@ pub(crate) async fn run_or_keep(run: &'static Run, case: Case, place: Place) -> 
     if let Some(resumed) = &run.resumed
         && let Some(record) = resumed.record(run, &case)
     {
-        let wanted = run.more(&case).unwrap_or_default() as usize;
+        let wanted = run.more(case.entry).unwrap_or_default() as usize;
         if record.trials.len() < wanted {
             return Ended {
                 record: run_rest(run, case, place, record.trials).await,
@@ -154,10 +155,10 @@ fn name<'a>(run: &'a Run, case: &'a Case, path: &'a str) -> Option<CaseName<'a>>
 }
 
 impl Run {
-    /// How many trials the case is to have in all, where more were asked for.
-    fn more(&self, case: &Case) -> Option<u32> {
+    /// How many trials the cases of a test are to have in all, where more were asked for.
+    pub(super) fn more(&self, entry: &TestEntry) -> Option<u32> {
         let more = &self.config.as_ref().ok()?.more;
-        more.get(&format!("{}::{}", self.binary, case.entry.path()))
+        more.get(&format!("{}::{}", self.binary, entry.path()))
             .copied()
     }
 
@@ -168,7 +169,7 @@ impl Run {
         resumed
             .zip(name)
             .is_some_and(|(resumed, name)| resumed.kept.has(&name))
-            && self.more(case).is_none()
+            && self.more(case.entry).is_none()
     }
 
     /// How many cases were not run again.

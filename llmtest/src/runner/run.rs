@@ -222,12 +222,8 @@ impl Run {
     /// pass stays, rounded up.
     pub(crate) fn trials(&self, entry: &TestEntry) -> (u32, u32) {
         let own = (entry.trials, entry.passes.unwrap_or(entry.trials));
-        let asked = self.config.as_ref().ok().and_then(|config| {
-            let more = config
-                .more
-                .get(&format!("{}::{}", self.binary, entry.path()));
-            more.copied().or(config.trials)
-        });
+        let config = self.config.as_ref().ok();
+        let asked = self.more(entry).or(config.and_then(|config| config.trials));
         asked.map_or(own, |trials| {
             let share = u64::from(own.1) * u64::from(trials);
             let needed = share.div_ceil(u64::from(own.0.max(1)));

@@ -1,9 +1,10 @@
 //! `cargo llmtest` from the outside: runs, gates, baselines and what is kept of them. A script stands in for cargo, and runs
-//! the fixture `gated`, whose answers a file gives.
+//! a fixture: mostly `gated`, whose answers a file gives.
 #![cfg(unix)]
 
 mod history;
 mod init;
+mod more;
 mod run;
 
 use llmtest::cli::{Output, Place, run};
@@ -20,24 +21,28 @@ struct Project {
 
 impl Project {
     fn new(name: &str) -> Self {
+        let gate = "baseline = \"baseline.json\"\ninvariants = [\"must\"]\n";
+        Self::of("gated", &[], name, gate)
+    }
+
+    /// One whose suite is this fixture, told these words, with these settings of the gate.
+    fn of(target: &str, words: &[&str], name: &str, gate: &str) -> Self {
         let project = Self {
             scratch: Scratch::new(name),
         };
         let dir = project.path().display();
-        let binary = fixture("gated");
+        let binary = fixture(target);
         let script = format!(
             "#!/bin/sh\ncase \"$1\" in metadata) exit 1 ;; esac\ncd '{dir}' || exit 7\necho \"$@\" > args.txt\n\
-             [ -z \"$BROKEN\" ] && [ ! -e broken ] || {{ echo 'error: could not compile'; exit 101; }}\n\
-             export LLMTEST_DIR='{dir}/records' CARGO_MANIFEST_DIR='{dir}' CI=true NO_COLOR=1\nexec '{}' > printed.txt 2>&1\n",
-            binary.display()
+             [ ! -e broken ] || {{ echo 'error: could not compile'; exit 101; }}\n\
+             export LLMTEST_DIR='{dir}/records' CARGO_MANIFEST_DIR='{dir}' CI=true NO_COLOR=1\nexec '{}' {} > printed.txt 2>&1\n",
+            binary.display(),
+            words.join(" ")
         );
         project.write("cargo", &script);
         let path = project.path().join("cargo");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a script");
-        project.write(
-            "llmtest.toml",
-            "[gate]\nbaseline = \"baseline.json\"\ninvariants = [\"must\"]\n",
-        );
+        project.write("llmtest.toml", &format!("[gate]\n{gate}"));
         project
     }
 
