@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 /// Judges with a folder of their own, removed at the end.
 pub(super) struct Bench {
@@ -134,8 +135,10 @@ fn without_a_judge_the_three_ways_out_are_named() {
     }
 }
 
-/// Counts how many calls are in it at once.
+/// Counts how many calls are in it at once. Its first three wait for each
+/// other, so that they are in it together on a busy machine, too.
 struct Crowd {
+    first: tokio::sync::Barrier,
     inside: AtomicU64,
     most: Arc<AtomicU64>,
     calls: Arc<AtomicU64>,
@@ -149,10 +152,10 @@ impl Judge for Crowd {
     async fn complete(&self, _prompt: &Prompt) -> Result<Reply> {
         let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(inside, Ordering::SeqCst);
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
+        if self.calls.fetch_add(1, Ordering::SeqCst) < 3 {
+            self.first.wait().await;
         }
+        tokio::time::sleep(Duration::from_millis(5)).await;
         self.inside.fetch_sub(1, Ordering::SeqCst);
         Ok(Reply::new("ok"))
     }
@@ -164,6 +167,7 @@ fn calls_in_flight_are_bounded_and_equal_requests_made_once() {
     let (most, calls) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
     let gate = (bench.judges.gates).of_registered("crowd", &bench.judges.config);
     let crowd = Crowd {
+        first: tokio::sync::Barrier::new(3),
         inside: AtomicU64::new(0),
         most: most.clone(),
         calls: calls.clone(),
