@@ -25,6 +25,8 @@ mod judge;
 mod locks;
 pub mod observe;
 #[cfg(feature = "harness")]
+mod outcome;
+#[cfg(feature = "harness")]
 mod recording;
 #[cfg(feature = "harness")]
 mod redact;
@@ -73,9 +75,11 @@ pub use observe::{
     substitute, substitute_calls, substitute_error, substitute_reference, substitute_with,
 };
 #[cfg(feature = "harness")]
+pub use outcome::Outcome;
+#[cfg(feature = "harness")]
 pub use results::{
-    BinaryEnd, BinaryInfo, DatasetPlace, GitState, GroupRecord, MeasurementRecord, Outcome,
-    RunInfo, RunReport, TestRecord, TranscriptEntry, TrialRecord,
+    BinaryEnd, BinaryInfo, DatasetPlace, GitState, GroupRecord, MeasurementRecord, RunInfo,
+    RunReport, TestRecord, TranscriptEntry, TrialRecord,
 };
 #[cfg(feature = "harness")]
 pub use runner::{compare, measure};

@@ -1,4 +1,4 @@
-//! Text that a model wrote, made safe for a terminal.
+//! Text for people: what a model wrote, made safe for a terminal, and the word that was probably meant.
 
 /// Characters that could move the cursor, change colours, reorder or hide text.
 pub(crate) fn is_unsafe(c: char) -> bool {
@@ -47,6 +47,25 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 /// Puts `indent` before every line but the first.
 pub(crate) fn indented(text: &str, indent: &str) -> String {
     text.trim_end().replace('\n', &format!("\n{indent}"))
+}
+
+/// The known word that was probably meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let far = (word.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::osa_distance(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| {
+            *distance <= far || (far > 1 && candidate.to_lowercase().starts_with(&word))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

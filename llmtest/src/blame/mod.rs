@@ -8,11 +8,13 @@ mod causal;
 mod order;
 mod rollout;
 mod tally;
+pub(crate) mod view;
 
 pub(crate) use causal::{CausalRecord, Ended, StageGain};
 pub(crate) use order::{before, coalitions, shares};
-pub(crate) use rollout::{CaseView, end_of, paths};
+pub(crate) use rollout::{end_of, paths};
 pub(crate) use tally::BlameTally;
+pub(crate) use view::CaseView;
 
 use crate::stats::Interval;
 use serde::{Deserialize, Serialize};

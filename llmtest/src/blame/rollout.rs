@@ -1,77 +1,8 @@
 //! What blame needs of one trial of one case.
 
-use crate::results::{MeasurementRecord, Outcome, TestRecord};
-use llmtest_metrics::Span;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::borrow::Cow;
+use super::view::{CaseView, MeasurementView, TrialView};
+use crate::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What is read of a case's record. Read of the text of a shard, so that a fold never holds a whole record.
-#[derive(Debug, Deserialize)]
-pub(crate) struct CaseView<'a> {
-    #[serde(borrow)]
-    trials: Vec<TrialView<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct TrialView<'a> {
-    #[serde(default, borrow)]
-    error: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    measurements: Vec<MeasurementView<'a>>,
-    #[serde(default, borrow)]
-    spans: Vec<SpanView<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct MeasurementView<'a> {
-    #[serde(default, borrow)]
-    component: Option<Cow<'a, str>>,
-    #[serde(default)]
-    span: Option<usize>,
-    outcome: Outcome,
-    #[serde(default)]
-    report_only: bool,
-    /// Several spans decided together; their measurements follow as parts.
-    #[serde(default)]
-    over: Option<IgnoredAny>,
-    #[serde(default)]
-    part: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct SpanView<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(default)]
-    parent: Option<usize>,
-}
-
-impl<'a> From<&'a TestRecord> for CaseView<'a> {
-    fn from(record: &'a TestRecord) -> Self {
-        let measurement = |m: &'a MeasurementRecord| MeasurementView {
-            component: m.component.as_deref().map(Cow::Borrowed),
-            span: m.span,
-            outcome: m.outcome,
-            report_only: m.report_only,
-            over: m.over.map(|_| IgnoredAny),
-            part: m.part,
-        };
-        let span = |span: &'a Span| SpanView {
-            name: Cow::Borrowed(&span.name),
-            parent: span.parent,
-        };
-        let trials = record.trials.iter().map(|trial| TrialView {
-            error: trial.error.as_deref().map(Cow::Borrowed),
-            measurements: trial.measurements.iter().map(measurement).collect(),
-            spans: trial.spans.iter().map(span).collect(),
-        });
-        Self {
-            trials: trials.collect(),
-        }
-    }
-}
 
 impl CaseView<'_> {
     /// The trials that observed anything.

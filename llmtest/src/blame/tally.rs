@@ -1,7 +1,8 @@
 //! Sums over the cases of a run. A case is added when it ends and then forgotten.
 
 use super::causal::{CausalRecord, CausalTally};
-use super::rollout::{CaseView, Rollout};
+use super::rollout::Rollout;
+use super::view::CaseView;
 use super::{Blame, Estimate, Lift, StageBlame};
 use crate::stats::{Moments, bca, difference};
 use std::collections::{BTreeMap, BTreeSet};

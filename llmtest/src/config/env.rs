@@ -1,10 +1,11 @@
 //! The `LLMTEST_*` variables.
 
 use super::file::{BaseUrl, DecideBy, VariableName};
-use super::{ConfigError, MaxInFlight, Mode, backticked, nearest, parse_duration};
+use super::{ConfigError, MaxInFlight, Mode, backticked, parse_duration};
 use crate::cost::Budget;
 use crate::redact::Secret;
 use crate::results::GitState;
+use crate::text::nearest;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 

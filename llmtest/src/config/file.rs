@@ -1,7 +1,8 @@
 //! The tables of `llmtest.toml`.
 
-use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, nearest, parse_duration};
+use super::{ConfigError, MaxInFlight, OnInconclusive, backticked, parse_duration};
 use crate::cost::{Budget, OwnPrice};
+use crate::text::nearest;
 use llmtest_metrics::probability::Decisions;
 use serde::Deserialize;
 use std::collections::BTreeMap;

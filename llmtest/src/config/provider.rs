@@ -1,6 +1,7 @@
 //! The providers of judges and embedders: what a model's prefix stands for.
 
-use super::{ConfigError, backticked, nearest};
+use super::{ConfigError, backticked};
+use crate::text::nearest;
 
 /// How a server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,9 @@
 use super::budget::grouped;
 use super::money::Money;
 use super::prices::Prices;
-use super::report::{CostView, EstimateReport, RunCost};
+use super::report::{EstimateReport, RunCost};
 use super::spending::Spending;
+use super::view::CostView;
 use llmtest_metrics::Usage;
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ mod prices;
 mod report;
 mod spending;
 mod till;
+pub(crate) mod view;
 
 pub(crate) use budget::{Budget, grouped};
 pub(crate) use estimate::{Known, estimate};
@@ -20,7 +21,8 @@ pub use limits::{LimitChange, LimitReason, LimitReport};
 pub(crate) use money::Money;
 pub(crate) use prices::{OwnPrice, Prices};
 pub use report::{BudgetReport, EstimateReport, RunCost};
-pub(crate) use report::{CostSums, CostView, ProcessCost};
+pub(crate) use report::{CostSums, ProcessCost};
 pub use spending::Spending;
 pub(crate) use spending::{of_log, of_spans};
 pub(crate) use till::{Till, about_tokens};
+pub(crate) use view::CostView;

@@ -3,7 +3,7 @@
 use super::limits::LimitReport;
 use super::prices::Prices;
 use super::spending::Spending;
-use crate::results::TestRecord;
+use super::view::CostView;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -99,47 +99,6 @@ pub(crate) struct ProcessCost {
     pub(crate) budgets: Vec<BudgetReport>,
     pub(crate) estimate: Option<EstimateReport>,
     pub(crate) limits: Vec<LimitReport>,
-}
-
-/// The part of a case that is about cost.
-#[derive(Deserialize)]
-pub(crate) struct CostView {
-    trials: Vec<TrialView>,
-}
-
-#[derive(Deserialize)]
-struct TrialView {
-    #[serde(default)]
-    application: Spending,
-    #[serde(default)]
-    measurements: Vec<MeasurementView>,
-}
-
-#[derive(Deserialize)]
-struct MeasurementView {
-    #[serde(default)]
-    spending: BTreeMap<String, Spending>,
-    #[serde(default)]
-    over_budget: bool,
-}
-
-impl From<&TestRecord> for CostView {
-    fn from(record: &TestRecord) -> Self {
-        let trials = record.trials.iter().map(|trial| TrialView {
-            application: trial.application.clone(),
-            measurements: trial
-                .measurements
-                .iter()
-                .map(|measurement| MeasurementView {
-                    spending: measurement.spending.clone(),
-                    over_budget: measurement.over_budget,
-                })
-                .collect(),
-        });
-        Self {
-            trials: trials.collect(),
-        }
-    }
 }
 
 impl CostView {

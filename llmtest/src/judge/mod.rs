@@ -29,10 +29,11 @@ mod trouble;
 #[cfg(feature = "http")]
 pub use reading::read_exchange;
 
-use crate::config::{Config, JudgeConfig, Provider, backticked, nearest};
+use crate::config::{Config, JudgeConfig, Provider, backticked};
 use crate::cost::{LimitReport, Till};
 use crate::recording::Recordings;
 use crate::redact::Redactor;
+use crate::text::nearest;
 use budgeted::Budgeted;
 use embedder::Configured;
 #[cfg(feature = "otlp")]

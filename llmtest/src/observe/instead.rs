@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::context::{CaseContext, current_case};
 use super::substitute::{Substitute, Unused};
-use crate::config::nearest;
+use crate::text::nearest;
 
 /// Puts `value` in place of what the observed function `stage` returns, for the rest of the running case.
 ///

@@ -4,8 +4,9 @@
 //! records are. The others of the same `cargo test` or nextest run read that: what they record themselves is not yet known
 //! to it, so that a second attempt of nextest does run.
 
+use super::Outcome;
 use super::process::BinaryInfo;
-use super::record::{GitState, Outcome, TestRecord};
+use super::record::{GitState, TestRecord};
 use super::shards::{AROUND, in_time, shards_in};
 use super::whole::write_whole;
 use crate::Result;

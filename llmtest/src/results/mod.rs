@@ -8,15 +8,17 @@ mod repeats;
 mod shards;
 #[cfg(feature = "cli")]
 pub(crate) mod stream;
+mod views;
 mod whole;
 
+pub(crate) use crate::outcome::Outcome;
 pub(crate) use kept::{CaseName, Kept, latest_runs};
 #[cfg(feature = "cli")]
 pub(crate) use process::UsedKeys;
 pub use process::{BinaryEnd, BinaryInfo};
 pub use record::{
-    DatasetPlace, GitState, GroupRecord, MeasurementRecord, Outcome, RunInfo, RunReport,
-    TestRecord, TranscriptEntry, TrialRecord,
+    DatasetPlace, GitState, GroupRecord, MeasurementRecord, RunInfo, RunReport, TestRecord,
+    TranscriptEntry, TrialRecord,
 };
 pub use repeats::{RepeatRates, Repeats, Stabilities};
 pub(crate) use shards::{FailedLast, Shards, earlier_reports, failed_last};

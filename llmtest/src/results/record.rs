@@ -2,6 +2,7 @@
 
 use super::process::BinaryInfo;
 use crate::Blame;
+use crate::Outcome;
 use crate::cost::{RunCost, Spending};
 use llmtest_metrics::hash::Hasher;
 use llmtest_metrics::{Bar, Exchange, Over, Quantity, Span, Usage};
@@ -9,32 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// How a test, a trial or a measurement ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Every score met its bar.
-    Passed,
-    /// The metric does not apply, or the test was not run.
-    Skipped,
-    /// A score missed its bar.
-    Failed,
-    /// The body or a metric could not run. Never counts in a mean.
-    Errored,
-}
-
-impl Outcome {
-    /// The word in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-            Self::Errored => "errored",
-        }
-    }
-}
 
 /// Everything that one run recorded: the fold of its shards.
 ///

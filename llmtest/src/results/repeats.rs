@@ -1,6 +1,6 @@
 //! Cases that ran more than once: how often they pass, and whether their trials are of one mind.
 
-use super::record::Outcome;
+use super::Outcome;
 use crate::stats::{Stability, flip_rate, pass_at_k, pass_hat_k, stability};
 use std::collections::BTreeMap;
 

@@ -4,9 +4,10 @@
 //! no server and no lock (nextest runs each test in one), and a crash loses nothing that had ended. The fold reads all
 //! shards of the run and writes one document.
 
+use super::Outcome;
 use super::places::{CaseHead, Piece, Places};
 use super::process::{BinaryEnd, BinaryInfo, UsedKeys, merged};
-use super::record::{GitState, GroupRecord, Outcome, RunInfo, RunReport, TestRecord};
+use super::record::{GitState, GroupRecord, RunInfo, RunReport, TestRecord};
 use super::whole::{Appended, forget_drafts, write_whole};
 use crate::Result;
 use crate::blame::{BlameTally, CaseView, CausalRecord};
