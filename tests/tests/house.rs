@@ -6,23 +6,28 @@ use std::path::Path;
 /// Which top-level modules name which, tests left out.
 type Names = BTreeMap<String, BTreeSet<String>>;
 
-fn read(names: &mut Names, modules: &BTreeSet<String>, module: &str, path: &Path) {
-    if path.is_dir() && path.file_name().is_some_and(|name| name == "tests") {
-        return;
-    }
+fn read(
+    names: &mut Names,
+    modules: &BTreeSet<String>,
+    module: &str,
+    path: &Path,
+) -> std::io::Result<()> {
     if path.is_dir() {
-        for entry in std::fs::read_dir(path).unwrap() {
-            read(names, modules, module, &entry.unwrap().path());
+        if path.file_name().is_none_or(|name| name != "tests") {
+            for entry in std::fs::read_dir(path)? {
+                read(names, modules, module, &entry?.path())?;
+            }
         }
-        return;
+        return Ok(());
     }
-    let stem = path.file_stem().unwrap().to_string_lossy();
-    let is_test = stem.ends_with("tests");
+    let is_test = stem(path).ends_with("tests");
     if path.extension().is_none_or(|extension| extension != "rs") || is_test {
-        return;
+        return Ok(());
     }
-    let text = std::fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let text = std::fs::read_to_string(path)?;
+    let code = text
+        .split_once("#[cfg(test)]\nmod tests {")
+        .map_or(text.as_str(), |(code, _)| code);
     let lines = code
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
@@ -36,6 +41,14 @@ fn read(names: &mut Names, modules: &BTreeSet<String>, module: &str, path: &Path
                 .filter(|name| modules.contains(name) && name != module),
         );
     }
+    Ok(())
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// What follows `crate::`: one name, or those at the top of a list in braces.
@@ -68,7 +81,9 @@ fn first_segments(rest: &str) -> Vec<String> {
 /// A way from a module back to itself.
 fn circle(names: &Names) -> Option<Vec<String>> {
     fn walk(names: &Names, way: &mut Vec<String>, done: &mut BTreeSet<String>) -> bool {
-        let at = way.last().unwrap().clone();
+        let Some(at) = way.last().cloned() else {
+            return false;
+        };
         for next in names.get(&at).into_iter().flatten() {
             if let Some(start) = way.iter().position(|seen| seen == next) {
                 way.drain(..start);
@@ -94,35 +109,34 @@ fn circle(names: &Names) -> Option<Vec<String>> {
 }
 
 #[test]
-fn no_module_names_one_that_names_it() {
+fn no_module_names_one_that_names_it() -> std::io::Result<()> {
     for source in ["llmtest/src", "metrics/src", "llmtest-macros/src"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("..")
             .join(source);
-        let entries = std::fs::read_dir(&root).unwrap_or_else(|error| panic!("{source}: {error}"));
-        let files: BTreeMap<String, Vec<_>> = entries.fold(BTreeMap::new(), |mut files, entry| {
-            let path = entry.unwrap().path();
-            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let mut files: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for entry in std::fs::read_dir(&root)? {
+            let path = entry?.path();
+            let stem = stem(&path);
             if !["lib", "main", "bin"].contains(&stem.as_str()) {
-                files.entry(stem).or_insert_with(Vec::new).push(path);
+                files.entry(stem).or_default().push(path);
             }
-            files
-        });
+        }
         let modules: BTreeSet<_> = files.keys().cloned().collect();
         let mut names = Names::new();
         for (module, paths) in &files {
             for path in paths {
-                read(&mut names, &modules, module, path);
+                read(&mut names, &modules, module, path)?;
             }
         }
         assert!(
             names.values().any(|named| !named.is_empty()),
             "{source}: nothing was read"
         );
-        if let Some(way) = circle(&names) {
-            panic!("{source}: modules in a circle: {}", way.join(" -> "));
-        }
+        let way = circle(&names).unwrap_or_default().join(" -> ");
+        assert!(way.is_empty(), "{source}: modules in a circle: {way}");
     }
+    Ok(())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::policy::Policy;
 use crate::runs::{Basis, MeasurementKey};
-use crate::stats::{Finding, NonInferiority, normal_quantile};
+use crate::stats::{Finding, NonInferiority, non_inferiority, normal_quantile};
 use crate::trust::{Confusion, refused};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +40,34 @@ pub(super) fn youden(judge: &Confusion) -> Result<(f64, f64), String> {
     let (right, failed) = (rate(judge.true_pass, good), rate(judge.true_fail, bad));
     let youden = right.0 + failed.0 - 1.0;
     refused(youden).map_or(Ok((youden, right.1 + failed.1)), Err)
+}
+
+/// Whether what a judge that errs calls worse is worse: [`non_inferiority`] of the differences of its verdicts, 1 for passed,
+/// corrected for its errors on the labels of a certificate. `margin` and the bounds are of the true pass rates, in 0..=1. What
+/// the gate says of a metric with a `certificate`; none for no differences.
+///
+/// # Errors
+///
+/// Fails where the labels do not show both error rates, or show that the verdicts say too little (a J of 0.2 or less).
+///
+/// ```
+/// use llmtest::trust::Confusion;
+///
+/// let judge = Confusion { true_pass: 63, false_fail: 7, false_pass: 6, true_fail: 24, ..Confusion::default() };
+/// let lost = [[-1.0; 7].as_slice(), &[0.0; 93]].concat();
+/// let found = llmtest::gate::certified_non_inferiority(&lost, &judge, 0.05, 0.05).unwrap().unwrap();
+/// // The judge shows 0.07 of a drop of 0.10.
+/// assert!((found.mean + 0.104).abs() < 0.001);
+/// ```
+pub fn certified_non_inferiority(
+    differences: &[f64],
+    judge: &Confusion,
+    margin: f64,
+    alpha: f64,
+) -> Result<Option<NonInferiority>, String> {
+    let judge = youden(judge)?;
+    let raw = non_inferiority(differences, None, margin * judge.0, alpha);
+    Ok(raw.map(|raw| corrected(raw, judge, margin, alpha)))
 }
 
 /// A difference of two pass rates as a judge found them, whose errors are the same in both runs: each true difference shows

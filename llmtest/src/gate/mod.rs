@@ -20,6 +20,7 @@ mod rules_tests;
 mod tests;
 
 pub use aa::{NoChange, PairsFrom, between_runs, between_trials};
+pub use certified::certified_non_inferiority;
 pub use decide::decide;
 pub use flakiness::{Evidence, Flakiness, Quarantine, clean_commit, flakiness};
 pub use looks::looks;

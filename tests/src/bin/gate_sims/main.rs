@@ -10,16 +10,18 @@
 //! are failed, at most 5 % of the drops passed, and the drops failed no less often than by a paired t test (0.35, 0.55, 0.81
 //! at n = 50, 100, 200) minus 0.03. A second table says how often a drop of exactly the margin passes where few cases change
 //! at all, beside the plain t bound. A third says the same of `on-inconclusive = "more-trials"`, which looks up to four times,
-//! with 1, 2, 4 and 5 trials of the new run beside one of the baseline.
+//! with 1, 2, 4 and 5 trials of the new run beside one of the baseline. A fourth is of verdicts of a judge that errs, and a
+//! certificate of 200 labels that says how often: at most 5 % of no-ops are failed, at most 5 % of drops of the margin passed.
 //!
 //! `--runs N` simulates more or fewer than 20,000 suites each.
 
 #![expect(clippy::print_stdout, reason = "a command that reports")]
 
+mod certified;
 mod counted;
 mod more;
 
-use counted::{Counted, Gate, Kind};
+use counted::{Counted, Gate, Kind, Rates};
 use llmtest::stats::{Finding, Rng, non_inferiority, paired_t, t_quantile};
 use llmtest_tests::Tally;
 use std::process::ExitCode;
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
     }
     more_trials(&mut tally, runs);
     sparse(&mut tally, runs);
+    certified_judge(&mut tally, runs);
     println!("{tally}");
     tally.exit_code()
 }
@@ -172,12 +175,7 @@ fn more_trials(tally: &mut Tally, runs: u32) {
                 drop.error(drop.passed()),
             ),
         ] {
-            if share <= ALPHA + 2.0 * error {
-                tally.passed += 1;
-            } else {
-                tally.failed += 1;
-                println!("       FAILED, n = {n}: {what} in more than 5 %");
-            }
+            at_most_alpha(tally, &format!("n = {n}: {what}"), share, error);
         }
     }
     println!();
@@ -203,12 +201,12 @@ fn sparse(tally: &mut Tally, runs: u32) {
         println!("{n:>5} {}", cells.join(""));
         for (ours, _) in shares {
             let error = (ours * (1.0 - ours) / f64::from(runs)).sqrt();
-            if ours <= ALPHA + 2.0 * error {
-                tally.passed += 1;
-            } else {
-                tally.failed += 1;
-                println!("       FAILED, n = {n}: a drop of the margin passes in {ours:.3}");
-            }
+            at_most_alpha(
+                tally,
+                &format!("n = {n}: a drop of the margin passes"),
+                ours,
+                error,
+            );
         }
     }
     println!();
@@ -236,4 +234,69 @@ fn passed_at_margin(n: usize, better: f64, runs: u32) -> (f64, f64) {
     }
     let share = |count: u32| f64::from(count) / f64::from(runs);
     (share(ours), share(plain))
+}
+
+/// Verdicts of a judge that errs: with its certificate, and as it says.
+fn certified_judge(tally: &mut Tally, runs: u32) {
+    println!(
+        "a judge that errs, with a certificate of {} labels, and as it says\n\
+         {:>16} {:>5} {:>16} {:>22} {:>16} {:>16} {:>16}",
+        certified::LABELS.0 + certified::LABELS.1,
+        "right on good/bad",
+        "n",
+        "no-op blocked",
+        "drop of margin passed",
+        "drop failed",
+        "drop passed",
+        "inconclusive"
+    );
+    for judge in certified::JUDGES {
+        let found =
+            side_by_side(|n| certified::simulate(judge, n, runs, MARGIN, ALPHA, counted::DROP));
+        for (n, said) in found {
+            let both = |both: &certified::Both, of: fn(Rates) -> f64| {
+                format!("{:.3}  {:.3}", of(both.certified), of(both.as_judged))
+            };
+            println!(
+                "{:>17} {n:>5} {:>16} {:>22} {:>16} {:>16} {:>16}",
+                format!("{:.2} / {:.2}", judge.0, judge.1),
+                both(&said.no_op, Rates::failed),
+                both(&said.at_margin, Rates::passed),
+                both(&said.drop, Rates::failed),
+                both(&said.drop, Rates::passed),
+                both(&said.drop, Rates::inconclusive),
+            );
+            let (no_op, at_margin) = (said.no_op.certified, said.at_margin.certified);
+            for (what, share, error) in [
+                (
+                    "a change that changes nothing is blocked",
+                    no_op.failed(),
+                    no_op.error(no_op.failed()),
+                ),
+                (
+                    "a drop of the margin passes",
+                    at_margin.passed(),
+                    at_margin.error(at_margin.passed()),
+                ),
+            ] {
+                at_most_alpha(
+                    tally,
+                    &format!("judge {judge:?}, n = {n}: {what}"),
+                    share,
+                    error,
+                );
+            }
+        }
+    }
+    println!();
+}
+
+/// At most 5 %, up to two standard errors of the simulation.
+fn at_most_alpha(tally: &mut Tally, what: &str, share: f64, error: f64) {
+    if share <= ALPHA + 2.0 * error {
+        tally.passed += 1;
+    } else {
+        tally.failed += 1;
+        println!("       FAILED, {what} in {share:.3}");
+    }
 }

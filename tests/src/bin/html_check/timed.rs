@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SCRIPT: &str = include_str!("timed.js");
@@ -36,14 +37,22 @@ pub(super) fn timed(
             folder.join("timed").display()
         ))
         .arg(format!("file://{}", file.display()))
+        .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .map_err(wrong)?;
     let told = answer(&listener);
+    end(&mut browser);
+    serde_json::from_str(&told?).map_err(|error| error.to_string())
+}
+
+/// Ends the browser with all that it started: what was started may be a script around it.
+fn end(browser: &mut Child) {
+    let group = format!("-{}", browser.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
     let _ = browser.kill();
     let _ = browser.wait();
-    serde_json::from_str(&told?).map_err(|error| error.to_string())
 }
 
 fn answer(listener: &TcpListener) -> Result<String, String> {
