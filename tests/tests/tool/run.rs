@@ -64,6 +64,22 @@ fn what_cannot_be_told_is_said_with_the_cases_it_takes() {
 }
 
 #[test]
+fn one_document_that_broke_is_one_event() {
+    let project = Project::accepted("tool-clusters", 64, &[]);
+    project.answers(64, &wrong(9, 8));
+    assert_says(&project.says(100, &["run", "--gate"]), &["8 worse"]);
+    let toml = project.read("llmtest.toml");
+    project.write("llmtest.toml", &format!("{toml}cluster = \"document\"\n"));
+    let clustered = project.says(0, &["gate"]);
+    assert_says(&clustered, &["gate: inconclusive", "8 worse"]);
+    project.write("llmtest.toml", &format!("{toml}cluster = \"dokument\"\n"));
+    assert_says(
+        &project.says(100, &["gate"]),
+        &["no case has the metadata `dokument` that `cluster` names"],
+    );
+}
+
+#[test]
 fn a_run_of_a_part_is_no_baseline() {
     let project = Project::accepted("tool-part", 30, &[]);
     project.answers(5, &[]);
