@@ -43,8 +43,8 @@ pub(super) fn youden(judge: &Confusion) -> Result<(f64, f64), String> {
 }
 
 /// Whether what a judge that errs calls worse is worse: [`non_inferiority`] of the differences of its verdicts, 1 for passed,
-/// corrected for its errors on the labels of a certificate. `margin` and the bounds are of the true pass rates, in 0..=1. What
-/// the gate says of a metric with a `certificate`; none for no differences.
+/// corrected for its errors on the labels of a certificate. `margin` and the bounds are of the true pass rates, in 0..=1. As
+/// the gate compares a metric with a `certificate`; none for no differences.
 ///
 /// # Errors
 ///
@@ -65,9 +65,18 @@ pub fn certified_non_inferiority(
     margin: f64,
     alpha: f64,
 ) -> Result<Option<NonInferiority>, String> {
-    let judge = youden(judge)?;
-    let raw = non_inferiority(differences, None, margin * judge.0, alpha);
-    Ok(raw.map(|raw| corrected(raw, judge, margin, alpha)))
+    let among = |margin| non_inferiority(differences, None, margin, alpha);
+    Ok(compared(among, youden(judge)?, margin, alpha))
+}
+
+/// What `among` says of the verdicts, held against the margin as the judge shows it, corrected for its errors.
+pub(super) fn compared(
+    among: impl FnOnce(f64) -> Option<NonInferiority>,
+    judge: (f64, f64),
+    margin: f64,
+    alpha: f64,
+) -> Option<NonInferiority> {
+    among(margin * judge.0).map(|raw| corrected(raw, judge, margin, alpha))
 }
 
 /// A difference of two pass rates as a judge found them, whose errors are the same in both runs: each true difference shows
@@ -75,7 +84,7 @@ pub fn certified_non_inferiority(
 /// known of the difference, by the delta method: `hypot(bound of d / J, z |d| sd(J) / J²)`.
 ///
 /// Whether there is a regression does not depend on `J`, which is above 0: its p value stays.
-pub(super) fn corrected(
+fn corrected(
     raw: NonInferiority,
     (youden, variance): (f64, f64),
     margin: f64,

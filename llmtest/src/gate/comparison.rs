@@ -1,6 +1,6 @@
 //! Comparisons with the baseline: of the cases that pass, and of every measurement.
 
-use super::certified::{corrected, is_certified, youden};
+use super::certified::{compared, is_certified, youden};
 use super::pairs::{Difference, Pairs, Scored, labels, pass_share, scored, worst};
 use super::policy::{Policy, Rule};
 use super::verdict::{GateCheck, Verdict};
@@ -268,8 +268,7 @@ fn judge(
     let among =
         |margin| non_inferiority_among(&moved, clusters.as_deref(), unchanged, margin, alpha);
     match found.judge {
-        // A judge that errs shows J times as much of a difference.
-        Some(judge) => Some(corrected(among(margin * judge.0)?, judge, margin, alpha)),
+        Some(judge) => compared(among, judge, margin, alpha),
         None => among(margin),
     }
 }

@@ -1,4 +1,4 @@
-//! What blame and cost read of a case, of a record in memory; of a record in a shard, they read it themselves.
+//! What blame and cost need of a record in memory. Of one in a shard, their views read it from the text.
 
 use super::{MeasurementRecord, TestRecord};
 use crate::blame::view as blame;

@@ -110,28 +110,14 @@ fn line(n: usize, gate: Gate, counted: &Counted) -> String {
 
 /// What is asked of the default gate.
 fn judge(tally: &mut Tally, kind: Kind, n: usize, ours: &Counted) {
-    let mut ask = |what: &str, holds: bool| {
-        if holds {
-            tally.passed += 1;
-        } else {
-            tally.failed += 1;
-            println!("       FAILED, {kind}, n = {n}: {what}");
-        }
-    };
-    let (no_op, drop) = (&ours.no_op, &ours.drop);
-    let at_most = |share: f64, error: f64| share <= ALPHA + 2.0 * error;
-    ask(
-        "a change that changes nothing is blocked in more than 5 %",
-        at_most(no_op.failed(), no_op.error(no_op.failed())),
-    );
-    ask(
-        "a drop of 10 points passes in more than 5 %",
-        at_most(drop.passed(), drop.error(drop.passed())),
-    );
+    let of = format!("{kind}, n = {n}");
+    promises(tally, &of, ours);
+    let drop = ours.drop;
     if let Some((_, asked)) = ASKED.iter().find(|(size, _)| *size == n) {
         let least = asked - SLACK;
-        ask(
-            &format!("a drop of 10 points fails in less than {least:.2}"),
+        check(
+            tally,
+            &format!("{of}: a drop of 10 points fails in less than {least:.2}"),
             drop.failed() + 2.0 * drop.error(drop.failed()) >= least,
         );
     }
@@ -163,20 +149,7 @@ fn more_trials(tally: &mut Tally, runs: u32) {
             drop.passed(),
             drop.inconclusive()
         );
-        for (what, share, error) in [
-            (
-                "a change that changes nothing is blocked",
-                no_op.failed(),
-                no_op.error(no_op.failed()),
-            ),
-            (
-                "a drop of 10 points passes",
-                drop.passed(),
-                drop.error(drop.passed()),
-            ),
-        ] {
-            at_most_alpha(tally, &format!("n = {n}: {what}"), share, error);
-        }
+        promises(tally, &format!("n = {n}"), &found);
     }
     println!();
 }
@@ -197,25 +170,25 @@ fn sparse(tally: &mut Tally, runs: u32) {
     );
     let found = side_by_side(|n| BETTER.map(|better| passed_at_margin(n, better, runs)));
     for (n, shares) in found {
-        let cells = shares.map(|(ours, plain)| format!("{:>24}", format!("{ours:.3}  {plain:.3}")));
+        let cells = shares.map(|(ours, plain)| {
+            format!(
+                "{:>24}",
+                format!("{:.3}  {:.3}", ours.passed(), plain.passed())
+            )
+        });
         println!("{n:>5} {}", cells.join(""));
         for (ours, _) in shares {
-            let error = (ours * (1.0 - ours) / f64::from(runs)).sqrt();
-            at_most_alpha(
-                tally,
-                &format!("n = {n}: a drop of the margin passes"),
-                ours,
-                error,
-            );
+            let what = format!("n = {n}: a drop of the margin passes");
+            at_most_alpha(tally, &what, ours, Rates::passed);
         }
     }
     println!();
 }
 
 /// How often the default gate passes a drop of the margin, and how often the plain t bound does.
-fn passed_at_margin(n: usize, better: f64, runs: u32) -> (f64, f64) {
+fn passed_at_margin(n: usize, better: f64, runs: u32) -> (Rates, Rates) {
     let mut rng = Rng::new(0x6c6c_6d74 + n as u64);
-    let (mut ours, mut plain) = (0_u32, 0_u32);
+    let (mut ours, mut plain) = (Rates::default(), Rates::default());
     for _ in 0..runs {
         let differences: Vec<f64> = (0..n)
             .map(|_| match rng.unit() {
@@ -225,15 +198,18 @@ fn passed_at_margin(n: usize, better: f64, runs: u32) -> (f64, f64) {
             })
             .collect();
         let found = non_inferiority(&differences, None, MARGIN, ALPHA);
-        ours += u32::from(found.is_some_and(|found| found.finding == Finding::Pass));
+        ours.add(found.map_or(Finding::Inconclusive, |found| found.finding));
         // Differences that do not vary have a t bound without width.
         let low = paired_t(&differences, None).map_or(differences[0], |t| {
             t.mean - t_quantile(1.0 - ALPHA, t.freedom) * t.error
         });
-        plain += u32::from(low > -MARGIN);
+        plain.add(if low > -MARGIN {
+            Finding::Pass
+        } else {
+            Finding::Inconclusive
+        });
     }
-    let share = |count: u32| f64::from(count) / f64::from(runs);
-    (share(ours), share(plain))
+    (ours, plain)
 }
 
 /// Verdicts of a judge that errs: with its certificate, and as it says.
@@ -266,37 +242,37 @@ fn certified_judge(tally: &mut Tally, runs: u32) {
                 both(&said.drop, Rates::passed),
                 both(&said.drop, Rates::inconclusive),
             );
+            let of = format!("judge {judge:?}, n = {n}");
             let (no_op, at_margin) = (said.no_op.certified, said.at_margin.certified);
-            for (what, share, error) in [
-                (
-                    "a change that changes nothing is blocked",
-                    no_op.failed(),
-                    no_op.error(no_op.failed()),
-                ),
-                (
-                    "a drop of the margin passes",
-                    at_margin.passed(),
-                    at_margin.error(at_margin.passed()),
-                ),
-            ] {
-                at_most_alpha(
-                    tally,
-                    &format!("judge {judge:?}, n = {n}: {what}"),
-                    share,
-                    error,
-                );
-            }
+            at_most_alpha(tally, &format!("{of}: {NO_OP}"), no_op, Rates::failed);
+            let what = format!("{of}: a drop of the margin passes");
+            at_most_alpha(tally, &what, at_margin, Rates::passed);
         }
     }
     println!();
 }
 
+const NO_OP: &str = "a change that changes nothing is blocked";
+
+/// Of changes that change nothing at most 5 % are blocked, and of drops of 10 points at most 5 % passed.
+fn promises(tally: &mut Tally, of: &str, found: &Counted) {
+    at_most_alpha(tally, &format!("{of}: {NO_OP}"), found.no_op, Rates::failed);
+    let what = format!("{of}: a drop of 10 points passes");
+    at_most_alpha(tally, &what, found.drop, Rates::passed);
+}
+
 /// At most 5 %, up to two standard errors of the simulation.
-fn at_most_alpha(tally: &mut Tally, what: &str, share: f64, error: f64) {
-    if share <= ALPHA + 2.0 * error {
+fn at_most_alpha(tally: &mut Tally, what: &str, said: Rates, of: fn(Rates) -> f64) {
+    let share = of(said);
+    let holds = share <= ALPHA + 2.0 * said.error(share);
+    check(tally, &format!("{what} in {share:.3}"), holds);
+}
+
+fn check(tally: &mut Tally, what: &str, holds: bool) {
+    if holds {
         tally.passed += 1;
     } else {
         tally.failed += 1;
-        println!("       FAILED, {what} in {share:.3}");
+        println!("       FAILED, {what}");
     }
 }
