@@ -81,9 +81,14 @@ fn side_by_side<T: Send>(of: impl Fn(usize) -> T + Sync) -> Vec<(usize, T)> {
     std::thread::scope(|scope| {
         let of = &of;
         let started = SIZES.map(|n| (n, scope.spawn(move || of(n))));
-        let joined = started
-            .into_iter()
-            .filter_map(|(n, thread)| Some((n, thread.join().ok()?)));
+        let joined = started.into_iter().map(|(n, thread)| {
+            let found = thread.join();
+            // What a size did not say must not count as said.
+            (
+                n,
+                found.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            )
+        });
         joined.collect()
     })
 }
